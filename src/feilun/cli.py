@@ -1,0 +1,273 @@
+"""The command line. Every command has --json, an example, and no traceback for a user's mistake.
+
+Exit codes: 0 done; 1 done, and the answer is no (a refusal, a failed check); 2 the command
+or what it was given cannot be used; 3 the store is damaged or cannot be reached.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from itertools import count
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from feilun.errors import FeilunError, InputError, NotFound, StoreError
+from feilun.figures import period
+from feilun.records import Json
+from feilun.tasks import read_task
+from feilun.terminal import bar, err, in_words, out, print_json, say
+from feilun.verify import verify as derive_again
+from feilun.wiring import PRICES, House, open_house
+
+DONE, NO, UNUSABLE, STORE = 0, 1, 2, 3
+
+app = typer.Typer(
+    name="feilun",
+    help="Feilun 飞轮: your AI traffic trains small models, and a red line says when they may serve.",
+    epilog="First time? Run `feilun demo`. Only have a log? Run `feilun appraise LOG`.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+class Language(StrEnum):
+    """The languages that tables and reports speak."""
+
+    EN = "en"
+    ZH = "zh"
+
+
+def _spoken() -> Language:
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return Language.ZH if locale.startswith("zh") else Language.EN
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Where = Annotated[
+    str,
+    typer.Option("--store", envvar="FEILUN_STORE", help="A folder, or a postgresql:// URL."),
+]
+Blobs = Annotated[
+    Path | None,
+    typer.Option("--blobs", envvar="FEILUN_BLOBS", help="Folder of blobs, with a URL as store."),
+]
+Prices = Annotated[
+    Path, typer.Option("--prices", envvar="FEILUN_PRICES", help="Your own book of prices (TOML).")
+]
+Lang = Annotated[
+    Language | None, typer.Option("--lang", help="Language of tables and reports; else from LANG.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the log.")]
+
+
+@app.command(epilog="Example: `feilun demo --report demo.html`")
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option("--store", help="New folder for the store; else a new one here.")
+    ] = None,
+    report: Annotated[Path, typer.Option(help="Where the HTML report goes.")] = Path(
+        "feilun-demo.html"
+    ),
+    prices: Prices = PRICES,
+    seed: Annotated[int, typer.Option(help="Of the simulated people.")] = 1,
+    lang: Lang = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay sixty days of sample traffic and watch the wheel turn. Under a minute."""
+    from feilun import demo as replay
+    from feilun.demo_report import render, to_json, write_page
+
+    language = lang or _spoken()
+    store = folder or _fresh_folder()
+    with bar("Replaying sixty days", quiet=as_json) as progress:
+        story = replay.run(store, prices, seed, progress)
+    write_page(story, report, language.value)
+    if as_json:
+        print_json({**to_json(story), "report": str(report)})
+        return
+    render(story, out, language.value)
+    out.print(f"\n{report.resolve()}", style="bold", soft_wrap=True)
+
+
+@app.command(epilog="Example: `feilun declare category.toml --store books`")
+def declare(
+    file: Annotated[Path, typer.Argument(help="The task, in TOML.")],
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Declare a task from a TOML file."""
+    task = read_task(file)
+    with _house(store, blobs, PRICES, create=True) as house:
+        house.declare(task)
+    say(as_json, task.model_dump(mode="json"), f"Declared {task.task} ({task.id}).")
+
+
+@app.command(epilog="Example: `feilun status --store .feilun`")
+def status(
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    prices: Prices = PRICES,
+    as_json: AsJson = False,
+) -> None:
+    """Show each task: who answers, how well by the audits, and at what cost."""
+    with _house(store, blobs, prices) as house:
+        rows = [_status(house, name) for name in house.tasks()]
+    if as_json:
+        print_json({"schema": "feilun.status/1", "tasks": rows})
+        return
+    table = Table("task", "answers", "calls", "by student", "right, by audits", "cost / 1,000")
+    for row in rows:
+        table.add_row(*_cells(row))
+    out.print(table)
+
+
+@app.command(epilog="Example: `feilun turn expense.category --store .feilun`")
+def turn(
+    task: str,
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    prices: Prices = PRICES,
+    as_json: AsJson = False,
+) -> None:
+    """Turn the wheel once: collect, train, certify, release. Exit code 1 for a refusal."""
+    with _house(store, blobs, prices) as house, err.status(f"Turning {task}"):
+        turned = house.turn(task)
+    shape = {
+        "schema": "feilun.turn/1",
+        "verdict": turned.verdict.kind,
+        turned.verdict.kind: turned.verdict.model_dump(mode="json"),
+        "candidate": turned.candidate.model_dump(mode="json"),
+        "dataset": turned.dataset.model_dump(mode="json"),
+        "release": turned.release.model_dump(mode="json") if turned.release else None,
+    }
+    say(as_json, shape, in_words(turned.verdict))
+    raise typer.Exit(DONE if turned.release else NO)
+
+
+@app.command(epilog="Example: `feilun verify --store .feilun`")
+def verify(
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    prices: Prices = PRICES,
+    as_json: AsJson = False,
+) -> None:
+    """Derive every certificate and refusal again from the log. Exit code 1 if one differs."""
+    with _house(store, blobs, prices) as house, bar("Verifying", quiet=as_json) as progress:
+        checks = list(derive_again(house, progress))
+    failed = [check for check in checks if check.problem]
+    if as_json:
+        print_json(
+            {
+                "schema": "feilun.verify/1",
+                "checked": len(checks),
+                "failed": [vars(check) for check in failed],
+            }
+        )
+    else:
+        for check in failed:
+            out.print(f"[red]differs[/] {check.kind} {check.id}: {check.problem}", soft_wrap=True)
+        out.print(f"{len(checks) - len(failed)} of {len(checks)} checks agree with the log.")
+    raise typer.Exit(NO if failed else DONE)
+
+
+@app.command(epilog='Example: `feilun release expense.category 3f2a... --reason "holiday over"`')
+def release(
+    task: str,
+    certificate: Annotated[str, typer.Argument(help="The certificate that entitles to it.")],
+    reason: Reason,
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a certified student to work, by hand."""
+    with _house(store, blobs, PRICES) as house:
+        moved = house.release(task, certificate, reason)
+    say(as_json, moved.model_dump(mode="json"), f"{task} is answered by {moved.variant}.")
+
+
+@app.command(epilog='Example: `feilun rollback expense.category --reason "odd answers"`')
+def rollback(
+    task: str,
+    reason: Reason,
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a task back to its teacher, by hand."""
+    with _house(store, blobs, PRICES) as house:
+        moved = house.rollback(task, reason)
+    say(as_json, moved.model_dump(mode="json"), f"{task} is answered by its teacher again.")
+
+
+@contextmanager
+def _house(store: str, blobs: Path | None, prices: Path, *, create: bool = False) -> Iterator[House]:
+    """The house of a store. Only `declare` and `demo` make a new one."""
+    if "://" not in store and not create and not (Path(store) / "feilun.db").exists():
+        raise InputError(
+            f"There is no store in {store!r}. Name one with --store, or make one with `feilun demo`."
+        )
+    house = open_house(store, blobs=blobs, prices=prices)
+    try:
+        yield house
+    finally:
+        house.close()
+
+
+def _fresh_folder() -> Path:
+    """The first of feilun-demo, feilun-demo-2, ... that holds no store."""
+    names = (Path("feilun-demo" if n == 1 else f"feilun-demo-{n}") for n in count(1))
+    return next(name for name in names if not (name / "feilun.db").exists())
+
+
+def _status(house: House, name: str) -> dict[str, Json]:
+    """A task as `feilun status` shows it: its whole life in figures."""
+    pointer = house.pointer(name)
+    found = period(house, name, lambda _: True)
+    risk = found.risk if found else None
+    return {
+        "task": name,
+        "variant": (pointer.variant if pointer else None) or "teacher",
+        "certificate": pointer.certificate if pointer else None,
+        "calls": found.calls if found else 0,
+        "student_share": found.student_share if found else None,
+        "accuracy": {"mean": 1 - risk.mean, "low": 1 - risk.high, "high": 1 - risk.low}
+        if risk
+        else None,
+        "cost_per_1000": found.cost if found else None,
+        "currency": house.book.currency,
+        "verdicts": [verdict.kind for verdict in house.verdicts(name)],
+    }
+
+
+def _cells(row: dict[str, Json]) -> tuple[str, ...]:
+    accuracy, cost, share = row["accuracy"], row["cost_per_1000"], row["student_share"]
+    return (
+        row["task"],
+        row["variant"],
+        str(row["calls"]),
+        "" if share is None else f"{share:.0%}",
+        f"{accuracy['mean']:.1%} ({accuracy['low']:.1%} to {accuracy['high']:.1%})"
+        if accuracy
+        else "no audits",
+        "unknown" if cost is None else f"{cost:.2f} {row['currency']}",
+    )
+
+
+def main() -> None:
+    """Run a command; a user's mistake ends in one sentence and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was stored before stays stored.")
+        sys.exit(130)
+    except FeilunError as error:
+        err.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
+        unreachable = isinstance(error, StoreError) and not isinstance(error, NotFound)
+        sys.exit(STORE if unreachable else UNUSABLE)

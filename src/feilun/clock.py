@@ -1,0 +1,54 @@
+"""The system's clock: the one place where real times and ids are made.
+
+An id is a ULID: 26 characters of Crockford's base 32, 48 bits of milliseconds
+and then 80 bits of chance, so that ids sort as text by the time of their making.
+"""
+
+import secrets
+import threading
+from datetime import UTC, datetime, timedelta
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+# One bit short of the 80 that there are: counting up from here cannot overflow.
+CHANCE_BITS = 79
+
+
+def milliseconds(at: datetime) -> int:
+    """Whole milliseconds since 1970, exact where `timestamp()` is a rounded float."""
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def ulid(millisecond: int, chance: int) -> str:
+    """The 26 characters of a moment and 80 bits of chance. Sorts as (moment, chance)."""
+    value = millisecond << 80 | chance
+    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+class SystemClock:
+    """Real time in UTC, and ids that sort by the order in which they were made.
+
+    Within one millisecond, and while the system's time stands still or is set
+    back, an id is the one before it plus one. Safe to call from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._moment = 0
+        self._chance = 0
+
+    def now(self) -> datetime:
+        """The time now, in UTC."""
+        return datetime.now(UTC)
+
+    def new_id(self) -> str:
+        """A new id, greater than every id that this clock made before."""
+        moment = milliseconds(self.now())
+        with self._lock:
+            if moment > self._moment:
+                self._moment, self._chance = moment, secrets.randbits(CHANCE_BITS)
+            else:
+                self._chance += 1
+            return ulid(self._moment, self._chance)

@@ -1,0 +1,62 @@
+"""The tree of errors, each named after the border it crossed.
+
+    FeilunError
+    ├── TaskError        a declaration, an input or an output breaks its contract
+    ├── InputError       a file or an option that a person gave cannot be used
+    ├── StoreError       the log or a blob
+    │   ├── NotFound     no such record or blob
+    │   ├── Conflict     an id was used for two different records
+    │   └── Damaged      stored bytes are not what was written
+    ├── EngineError      a model did not answer
+    ├── TrainerError     a student could not be trained or loaded
+    │   └── Unreadable   an artefact is not what its trainer wrote
+    └── ReleaseError     a move of the pointer that nothing entitles to
+
+To add one: name it after a border, let its message say what was wrong and what to
+do next, and raise it where the border is crossed. Catch only what you can improve.
+A failed call, example or row is recorded once, and its neighbours carry on.
+"""
+
+
+class FeilunError(Exception):
+    """Base of all errors a user can meet. The message names the next step."""
+
+
+class TaskError(FeilunError):
+    """A task's declaration, input or output breaks its contract."""
+
+
+class InputError(FeilunError):
+    """A file or an option that a person gave cannot be used as it is."""
+
+
+class StoreError(FeilunError):
+    """The log or a blob could not be read or written."""
+
+
+class NotFound(StoreError):
+    """No such record or blob is in the store."""
+
+
+class Conflict(StoreError):
+    """An id was appended twice with different content; the first one stands."""
+
+
+class Damaged(StoreError):
+    """Stored bytes are not what was written. Nothing was changed by noticing."""
+
+
+class EngineError(FeilunError):
+    """A model did not answer."""
+
+
+class TrainerError(FeilunError):
+    """A student could not be trained or loaded."""
+
+
+class Unreadable(TrainerError):
+    """An artefact is not what its trainer wrote."""
+
+
+class ReleaseError(FeilunError):
+    """A move of the pointer that no certificate and no person entitles to."""

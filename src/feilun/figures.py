@@ -1,0 +1,63 @@
+"""What the log says of a task over a stretch of time: the figures of tables and pages."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from feilun.records import Audit, Call, Posting
+from feilun.tasks import loss
+from feilun.watch import Risk, risk
+from feilun.wiring import House
+
+
+@dataclass(frozen=True)
+class Period:
+    """A stretch of a task's life. Money is per 1,000 calls; None means unknown."""
+
+    first: datetime
+    last: datetime
+    calls: int
+    student_share: float
+    risk: Risk | None  # of all answers, judged by audits
+    student_risk: Risk | None  # of the student's answers alone
+    cost: float | None
+    wheel_cost: float | None  # the part of it that is not the teacher's
+    p50_seconds: float
+
+
+def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | None:
+    """The figures of the calls that are `within`; None where there is none."""
+    calls = [call for call in house.store.read(Call, name) if within(call)]
+    if not calls:
+        return None
+    chosen = {call.id for call in calls}
+    audited = [(call, audit) for call, audit in house.audited(name) if call.id in chosen]
+    task = house.task(name)
+
+    def wrong(rows: Iterable[tuple[Call, Audit]]) -> Risk | None:
+        return risk(rows, lambda output, right: loss(task, output, right))
+
+    cost, wheel = _cost(house.store.read(Posting, name), calls)
+    return Period(
+        first=calls[0].at,
+        last=calls[-1].at,
+        calls=len(calls),
+        student_share=sum(call.by == "student" for call in calls) / len(calls),
+        risk=wrong(audited),
+        student_risk=wrong(row for row in audited if row[0].by == "student"),
+        cost=cost,
+        wheel_cost=wheel,
+        p50_seconds=median(call.seconds for call in calls),
+    )
+
+
+def _cost(postings: Iterable[Posting], calls: list[Call]) -> tuple[float | None, float | None]:
+    """Cost per 1,000 calls between the first and the last call: all of it, and the wheel's own."""
+    start, end = calls[0].at, calls[-1].at
+    rows = [posting for posting in postings if start <= posting.at <= end]
+    if any(posting.amount is None for posting in rows):
+        return None, None
+    total = sum(float(p.amount or 0) for p in rows)
+    wheel = sum(float(p.amount or 0) for p in rows if p.debit != "expense:teacher")
+    return 1000 * total / len(calls), 1000 * wheel / len(calls)

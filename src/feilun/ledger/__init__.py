@@ -1,0 +1,15 @@
+"""Money: a book of prices, a journal of postings, and the day a turn has paid for itself."""
+
+from feilun.ledger.book import TomlBook
+from feilun.ledger.payback import Payback, payback
+from feilun.ledger.post import post_audit, post_call, post_correction, post_training
+
+__all__ = [
+    "Payback",
+    "TomlBook",
+    "payback",
+    "post_audit",
+    "post_call",
+    "post_correction",
+    "post_training",
+]

@@ -1,0 +1,134 @@
+"""The seams of the house: what the stages ask of the parts they stand on.
+
+Each port is a few methods and its promises. Every part behind a port passes the
+port's contract suite in `feilun.testing`, and so does the fake that ships there.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from feilun.records import Example, Json, Price, R, Record, Task
+
+
+class Store(Protocol):
+    """An append-only log of records and a heap of blobs.
+
+    - `append` returns when all of its records are durable, or raises and none is.
+      The same record again is no news; the same id with other content is `Conflict`.
+    - `read` yields records of one kind in the order in which they were appended, as
+      of the call: what is appended meanwhile is not seen.
+    - A record that is not what was written raises `Damaged` with its kind and id.
+    - Blobs are addressed by their sha256. `fetch` never returns other bytes than
+      were put: it raises `NotFound` or `Damaged`.
+    - All methods may be called from any thread.
+    """
+
+    def append(self, *records: Record) -> None: ...
+
+    def read(self, kind: type[R], task: str | None = None) -> Iterator[R]: ...
+
+    def get(self, kind: type[R], id: str) -> R: ...
+
+    def put(self, data: bytes) -> str: ...
+
+    def fetch(self, digest: str) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an engine said. Tokens are None where the engine does not count them."""
+
+    output: Json
+    seconds: float
+    tokens_in: int | None = None
+    tokens_cached: int | None = None  # the part of tokens_in that a prompt cache held
+    tokens_out: int | None = None
+    device: str | None = None
+
+
+class Engine(Protocol):
+    """Something that runs a model and answers tasks with it.
+
+    `name` is stable and names the model; `answer` raises `EngineError` when the
+    model does not answer, and never returns an output of another task.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def answer(self, task: Task, input: Json) -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A student's answer and its confidence: its own estimate of being right, in [0, 1]."""
+
+    output: Json
+    confidence: float
+
+
+class Student(Protocol):
+    """A small trained model, ready to answer.
+
+    `predict` is deterministic: the same input gives the same prediction, alone or
+    among others (`predict_many`), to the last bit of the confidence.
+    """
+
+    def predict(self, input: Json) -> Prediction: ...
+
+    def predict_many(self, inputs: Sequence[Json]) -> list[Prediction]: ...
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gave: the artefact, and what was chosen on training data alone.
+
+    `left_out` says of each of the `examples` used what a student would have answered that
+    had not seen it. It may be empty where a trainer has no such thing.
+    """
+
+    artefact: bytes
+    params: dict[str, Json]
+    examples: Sequence[Example]
+    left_out: Sequence[Prediction]
+
+
+class Trainer(Protocol):
+    """One way to make students of examples.
+
+    `train` is deterministic, sees nothing but its examples, and raises
+    `TrainerError` when they teach nothing. `load` never runs code from an artefact
+    and raises `Unreadable` for any bytes that `train` did not write.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def train(self, task: Task, examples: Sequence[Example]) -> Trained: ...
+
+    def load(self, artefact: bytes) -> Student: ...
+
+
+class Clock(Protocol):
+    """The one layer where times and ids are made. Ids sort by the time of their making."""
+
+    def now(self) -> datetime: ...
+
+    def new_id(self) -> str: ...
+
+
+class Book(Protocol):
+    """The prices in force. None means unknown; nothing is guessed."""
+
+    @property
+    def currency(self) -> str: ...
+
+    def price(self, item: str, at: datetime) -> Price | None: ...
+
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) by whatever may take over two seconds."""

@@ -1,0 +1,45 @@
+"""Call: one answered task."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from feilun.records.base import Json, Record
+
+
+class WhyTeacher(StrEnum):
+    """Why the teacher, and not a student, answered a call."""
+
+    NO_RELEASE = "no_release"  # no student holds a release for this task
+    UNSURE = "unsure"  # the student's confidence was below the certified threshold
+    UNREADABLE = "unreadable"  # the released artefact could not be read: fall closed
+    INVALID = "invalid"  # the student's output broke the output schema: fall closed
+
+
+class Call(Record):
+    """One answered task. `variant` is a candidate's id, or the teacher's name.
+
+    `seconds` is the whole time that the caller waited; `student_seconds` the part
+    of it that a student took, also where the teacher had the last word. Tokens are
+    missing where no tokens were spent. `audit_rate` is the probability with which
+    this call is drawn for an audit: the draw is a function of it and of the id.
+    """
+
+    kind: ClassVar[str] = "call"
+
+    input: Json
+    output: Json
+    variant: str
+    by: Literal["teacher", "student"]
+    why_teacher: WhyTeacher | None = None
+    confidence: float | None = None
+    release: str | None = None
+    tokens_in: int | None = None
+    tokens_cached: int | None = None  # the part of tokens_in that a prompt cache held
+    tokens_out: int | None = None
+    device: str | None = None
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    student_seconds: Annotated[float, Field(ge=0)] = 0.0
+    audit_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    parent: str | None = None

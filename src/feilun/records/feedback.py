@@ -1,0 +1,33 @@
+"""Feedback and Audit: the two streams of judgement, kept apart.
+
+People correct what they notice, so feedback is a biased sample: it trains. An
+audit is drawn at random with a known probability: it certifies.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from feilun.records.base import Json, Record
+
+
+class Feedback(Record):
+    """What a person or the world said of a call, without being asked."""
+
+    kind: ClassVar[str] = "feedback"
+
+    call: str
+    said: Literal["correction", "accepted", "rejected", "outcome"]
+    output: Json = None  # the right output, of a correction
+    value: float | None = None  # of an outcome: order value, minutes saved
+
+
+class Audit(Record):
+    """A call drawn at random with probability `rate`, and its right output."""
+
+    kind: ClassVar[str] = "audit"
+
+    call: str
+    rate: Annotated[float, Field(gt=0, le=1)]
+    output: Json
+    by: Literal["person", "teacher"]

@@ -1,0 +1,112 @@
+"""The SQLite file, looked at before it is used: a damaged one is never written to.
+
+SQLite itself opens a file whose end is missing when a write-ahead log lies beside
+it, and copies that log into it on closing. So the look comes first, and it only
+reads. The database file is read through SQLite alone: closing a descriptor of our
+own would drop the locks of every other connection that this process has to it.
+"""
+
+import os
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from feilun.errors import Damaged, StoreError
+from feilun.store.blobs import make_folder, sync_folder
+from feilun.store.border import Place, crossing
+
+_WAL_HEADER = 32  # https://www.sqlite.org/fileformat2.html#walformat
+_FRAME_HEADER = 24
+
+
+def ready_file(file: Path, blobs: Path, place: Place) -> None:
+    """Make the file if it is missing, check it if it is there.
+
+    Raises StoreError where it cannot be made or written, Damaged where its bytes
+    are not a whole database. A file that was there is left as it was.
+    """
+    try:
+        make_folder(file.parent)
+        with tempfile.TemporaryFile(dir=file.parent):
+            pass  # asking for permission lies to root and on read-only disks
+        made = _make(file)
+    except OSError as error:
+        raise StoreError(
+            f"{place.name} cannot be opened: {file.parent} is no folder that can be written to "
+            f"({error.strerror}). Name one that you may write to"
+        ) from error
+    if not made:
+        _check(file, blobs, place)
+
+
+def _make(file: Path) -> bool:
+    """An empty file for its owner only, which SQLite takes for a new database."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    sync_folder(file.parent)
+    return True
+
+
+def _check(file: Path, blobs: Path, place: Place) -> None:
+    wal = file.with_name(f"{file.name}-wal")
+    # Before the file's own size: a process that is making it now writes the file first.
+    logged = _size(wal)
+    used = logged > 0 or (blobs.is_dir() and any(blobs.iterdir()))
+    if _size(file) == 0:
+        if used:
+            raise Damaged(f"{place.name} is empty and was not always so. {place.rescue}")
+        return
+    pages, page_size = _count_pages(file, place, immutable=not logged)
+    there = _size(file) // page_size
+    lost = set(range(there + 1, pages + 1))
+    # The size once more: another process may have moved its log into the file meanwhile.
+    if lost and not lost <= _pages_in(wal) and _size(file) // page_size == there:
+        raise Damaged(
+            f"{place.name} is cut off: it has {there} of {pages} pages, and its write-ahead "
+            f"log does not hold the rest. {place.rescue}"
+        )
+
+
+def _count_pages(file: Path, place: Place, *, immutable: bool) -> tuple[int, int]:
+    """How many pages the database has, and their size. Writes nothing.
+
+    Without a write-ahead log the file is read as immutable, which makes no files
+    beside it. With one, a read-only connection sees it and leaves it where it is.
+    """
+    mode = "immutable=1" if immutable else "mode=ro"
+    with (
+        crossing(place),
+        closing(sqlite3.connect(f"file:{quote(str(file))}?{mode}", uri=True)) as probe,
+    ):
+        probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        (pages,) = probe.execute("PRAGMA page_count").fetchone()
+        (page_size,) = probe.execute("PRAGMA page_size").fetchone()
+    return pages, page_size
+
+
+def _pages_in(wal: Path) -> set[int]:
+    """The numbers of the pages that a write-ahead log holds, up to its first stale frame."""
+    pages: set[int] = set()
+    try:
+        with wal.open("rb") as file:
+            header = file.read(_WAL_HEADER)
+            page_size = int.from_bytes(header[8:12], "big")
+            while len(frame := file.read(_FRAME_HEADER)) == _FRAME_HEADER:
+                if frame[8:16] != header[16:24]:
+                    break
+                pages.add(int.from_bytes(frame[:4], "big"))
+                file.seek(page_size, os.SEEK_CUR)
+    except FileNotFoundError:
+        pass
+    return pages
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

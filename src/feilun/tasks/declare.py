@@ -1,0 +1,137 @@
+"""Declaring tasks: a decorated Python function, or a TOML file. Both make a `Task`.
+
+The signature gives the schemas, the docstring gives the instructions:
+
+    @task(max_loss=0.1)
+    def category(line: str) -> Literal["food", "rent", "other"]:
+        \"\"\"Choose the category of one line of bookkeeping.\"\"\"
+
+A declaration has no clock: its `at` is fixed, so the same words give the same id.
+"""
+
+import inspect
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+from feilun.errors import InputError, TaskError
+from feilun.records import Json, RedLine, Shot, Task, content_id
+
+_DECLARED = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def declare(
+    name: str,
+    instructions: str,
+    input_schema: dict[str, Json],
+    output_schema: dict[str, Json],
+    red_line: RedLine,
+    shots: Sequence[Shot] = (),
+) -> Task:
+    """A task from its parts. Raises TaskError when the parts make no task."""
+    if not name or not all(c.isalnum() or c in "._-" for c in name):
+        raise TaskError(f"A task's name is letters, digits, '.', '_' and '-'; got {name!r}.")
+    if not instructions.strip():
+        raise TaskError(f"Task {name}: write its instructions, the teacher reads nothing else.")
+    content = {
+        "task": name,
+        "instructions": instructions.strip(),
+        "input_schema": input_schema,
+        "output_schema": output_schema,
+        "shots": [shot.model_dump(mode="json") for shot in shots],
+        "loss": "exact",
+        "red_line": red_line.model_dump(mode="json"),
+    }
+    return Task(id=content_id(content), at=_DECLARED, **content)
+
+
+def task(
+    *,
+    max_loss: float,
+    confidence: float = 0.95,
+    name: str | None = None,
+    shots: Mapping[str, Json] | None = None,
+) -> Callable[[Callable[..., Any]], Task]:
+    """Turn a typed function into a Task. The body is never run.
+
+    Raises TaskError when the function has no docstring, not exactly one parameter,
+    or a type that has no JSON schema.
+    """
+
+    def wrap(function: Callable[..., Any]) -> Task:
+        title = name or function.__name__
+        hints = get_type_hints(function)
+        parameters = list(inspect.signature(function).parameters)
+        missing = [p for p in [*parameters, "return"] if p not in hints]
+        if len(parameters) != 1 or missing:
+            raise TaskError(
+                f"Task {title}: write one typed parameter and a return type, as in "
+                "`def category(line: str) -> Literal['food', 'rent']`."
+            )
+        return declare(
+            title,
+            inspect.getdoc(function) or "",
+            _schema(title, hints[parameters[0]]),
+            _schema(title, hints["return"]),
+            _red_line(title, {"max_loss": max_loss, "confidence": confidence}),
+            [Shot(input=given, output=right) for given, right in (shots or {}).items()],
+        )
+
+    return wrap
+
+
+def read_task(path: Path) -> Task:
+    """Read a task from TOML: name, instructions, labels or [input]/[output], [red_line], [[shots]]."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not TOML in UTF-8: {error}.") from error
+    known = {"name", "instructions", "labels", "input", "output", "red_line", "shots"}
+    if unknown := sorted(set(raw) - known):
+        raise InputError(f"{path}: unknown key {unknown[0]!r}. Known keys: {', '.join(sorted(known))}.")
+    for key in ("name", "instructions", "red_line"):
+        if key not in raw:
+            raise InputError(f"{path}: the key {key!r} is missing.")
+    if ("labels" in raw) == ("output" in raw):
+        raise InputError(f"{path}: give either labels = [...] or an [output] schema.")
+    output = raw.get("output") or {"enum": raw["labels"], "type": "string"}
+    return declare(
+        raw["name"],
+        raw["instructions"],
+        raw.get("input", {"type": "string"}),
+        output,
+        _red_line(raw["name"], raw["red_line"]),
+        [_shot(raw["name"], shot) for shot in raw.get("shots", [])],
+    )
+
+
+def _schema(title: str, hint: Any) -> dict[str, Json]:
+    try:
+        return TypeAdapter(hint).json_schema()
+    except PydanticSchemaGenerationError as error:
+        raise TaskError(f"Task {title}: {hint!r} has no JSON schema. Use plain types.") from error
+
+
+def _shot(title: str, raw: Json) -> Shot:
+    try:
+        return Shot.model_validate(raw)
+    except ValidationError as error:
+        raise TaskError(f"Task {title}: a shot has an input and an output, got {raw!r}.") from error
+
+
+def _red_line(title: str, raw: dict[str, Json]) -> RedLine:
+    try:
+        return RedLine.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise TaskError(
+            f"Task {title}: red_line.{where}: {first['msg']} (got {first['input']!r})."
+        ) from error

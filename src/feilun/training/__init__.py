@@ -1,0 +1,63 @@
+"""A dataset's training side becomes a candidate."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from feilun.ports import Trained, Trainer
+from feilun.records import Candidate, Dataset, Example, Expected, Instant, Task, content_id
+from feilun.tasks import loss
+
+__all__ = ["expect", "train"]
+
+_POINTS = 10  # coverages at which a candidate says what it expects
+_ENOUGH_AUDITS = 50  # fewer say less than all labels together
+
+
+def train(
+    trainer: Trainer,
+    task: Task,
+    dataset: Dataset,
+    examples: Sequence[Example],
+    *,
+    put: Callable[[bytes], str],
+    at: Instant,
+    device: str,
+) -> Candidate:
+    """Train, store the artefact, describe it. Raises TrainerError where nothing is learnt."""
+    started = time.perf_counter()
+    trained = trainer.train(task, examples)
+    seconds = time.perf_counter() - started
+    artefact = put(trained.artefact)
+    return Candidate(
+        id=content_id([dataset.id, trainer.name, artefact]),
+        task=task.task,
+        at=at,
+        dataset=dataset.id,
+        trainer=trainer.name,
+        params=trained.params,
+        artefact=artefact,
+        examples=len(examples),
+        expected=expect(task, trained),
+        seconds=round(seconds, 3),
+        device=device,
+    )
+
+
+def expect(task: Task, trained: Trained) -> tuple[Expected, ...]:
+    """Loss against coverage, from leave-one-out; empty where the trainer has none.
+
+    Of the audits alone where there are enough: they are a fair sample, other labels not.
+    """
+    if not trained.left_out:
+        return ()
+    pairs = list(zip(trained.examples, trained.left_out, strict=True))
+    audits = [pair for pair in pairs if pair[0].source == "audit"]
+    rows = audits if len(audits) >= _ENOUGH_AUDITS else pairs
+    surest = sorted(rows, key=lambda row: -row[1].confidence)
+    losses = [loss(task, said.output, example.output) for example, said in surest]
+    points = []
+    for share in range(1, _POINTS + 1):
+        taken = losses[: max(1, len(losses) * share // _POINTS)]
+        smoothed = (sum(taken) + 0.5) / (len(taken) + 1)
+        points.append(Expected(coverage=share / _POINTS, loss=round(smoothed, 6)))
+    return tuple(points)

@@ -1,0 +1,164 @@
+"""The linear student: hashed n-grams, TF-IDF, ridge. Small, fast, the same everywhere.
+
+An embedder may add a dense view of the text beside the n-grams (`embedding.py`).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+
+from feilun.errors import TrainerError, Unreadable
+from feilun.ports import Prediction, Trained
+from feilun.records import Example, Json, Task
+from feilun.tasks import labels
+from feilun.training import ridge
+from feilun.training.artefact import pack, unpack
+from feilun.training.embedding import Embedder
+from feilun.training.features import counts, text_of
+from feilun.training.ridge import Bools, Floats
+
+_FORMAT = "feilun.linear/1"
+_ENOUGH_AUDITS = 50  # fewer say less than all labels together
+_CHUNK = 512  # rows of the kernel or of predictions at a time: bounds memory
+
+
+class LinearTrainer:
+    """Makes linear students. Uses at most `limit` examples, the youngest.
+
+    Memory grows with the square of the examples: 10,000 need about 2.5 GB.
+    """
+
+    def __init__(self, limit: int = 10_500, embedder: Embedder | None = None) -> None:
+        self._limit = limit
+        self._embedder = embedder
+
+    @property
+    def name(self) -> str:
+        """`linear`, or `linear+<embedder>`: part of a candidate's id."""
+        return f"linear+{self._embedder.name}" if self._embedder else "linear"
+
+    def train(self, task: Task, examples: Sequence[Example]) -> Trained:
+        """Raises TrainerError when the examples show fewer than two labels."""
+        allowed = labels(task)
+        youngest = [e for e in examples if e.output in allowed][-self._limit :]
+        seen = sorted({e.output for e in youngest})
+        if len(seen) < 2:
+            raise TrainerError(
+                f"Task {task.task}: {len(youngest)} examples show {len(seen)} labels; "
+                "a student needs at least two. Collect more calls, then turn again."
+            )
+        return self._train(youngest, seen)
+
+    def _train(self, examples: list[Example], seen: list[str]) -> Trained:
+        texts = [text_of(e.input) for e in examples]
+        goal = np.array([seen.index(e.output) for e in examples], dtype=np.int64)
+        raw = counts(texts)
+        index = np.unique(raw.indices).astype(np.int32)
+        idf = _idf(raw, index)
+        sparse = _weigh(raw, index, idf)
+        dense = self._embedder.embed(texts) if self._embedder else np.zeros((len(texts), 0))
+        fitted = ridge.fit(
+            _kernel(sparse, dense), goal, len(seen), *_doubted_and_scored(examples)
+        )
+        arrays = {
+            "index": index,
+            "idf": idf,
+            "sparse": (sparse.T @ fitted.dual).astype(np.float32),
+            "dense": (dense.T @ fitted.dual).astype(np.float32),
+            "bias": fitted.dual.sum(axis=0).astype(np.float32),
+        }
+        params = {
+            "ridge": fitted.ridge,
+            "trust": fitted.trust,
+            "log_loss": round(fitted.log_loss, 6),
+        }
+        header = {"labels": seen, "sharpness": fitted.sharpness, "trainer": self.name}
+        left_out = _predictions(fitted.left_out, fitted.sharpness, seen)
+        return Trained(pack(_FORMAT, header, arrays), params, examples, left_out)
+
+    def load(self, artefact: bytes) -> "LinearStudent":
+        """Raises Unreadable for bytes that this trainer did not write."""
+        header, arrays = unpack(_FORMAT, artefact)
+        if header.get("trainer") != self.name:
+            raise Unreadable(
+                f"The artefact was trained by {header.get('trainer')!r}, this is {self.name!r}."
+            )
+        return LinearStudent(header, arrays, self._embedder)
+
+
+class LinearStudent:
+    """A trained linear student, ready to answer."""
+
+    def __init__(
+        self, header: dict[str, Json], arrays: dict[str, np.ndarray], embedder: Embedder | None
+    ) -> None:
+        self._labels: list[str] = header["labels"]
+        self._sharpness: float = header["sharpness"]
+        self._index, self._idf = arrays["index"], arrays["idf"]
+        self._sparse, self._dense, self._bias = arrays["sparse"], arrays["dense"], arrays["bias"]
+        self._embedder = embedder
+
+    def predict(self, input: Json) -> Prediction:
+        """One answer; the path a person waits for. Under 1 ms, batch 1 (`benchmarks/student.py`)."""
+        return self._predict([text_of(input)])[0]
+
+    def predict_many(self, inputs: Sequence[Json]) -> list[Prediction]:
+        """The same answers as `predict`, faster for many."""
+        texts = [text_of(input) for input in inputs]
+        chunks = (texts[i : i + _CHUNK] for i in range(0, len(texts), _CHUNK))
+        return [prediction for chunk in chunks for prediction in self._predict(chunk)]
+
+    def _predict(self, texts: list[str]) -> list[Prediction]:
+        weighed = _weigh(counts(texts), self._index, self._idf)
+        scores = weighed @ self._sparse + self._bias
+        if self._embedder:
+            scores = scores + self._embedder.embed(texts) @ self._dense
+        return _predictions(scores.astype(np.float64), self._sharpness, self._labels)
+
+
+def _predictions(scores: Floats, sharpness: float, seen: list[str]) -> list[Prediction]:
+    """The likeliest labels. Rounded, so that batch and single answers agree to the last bit."""
+    said = ridge.confidences(scores, sharpness)
+    best = said.argmax(axis=1)
+    rows = zip(said, best, strict=True)
+    return [Prediction(seen[b], round(float(row[b]), 6)) for row, b in rows]
+
+
+def _doubted_and_scored(examples: list[Example]) -> tuple[Bools, Bools]:
+    """Labels that no person confirmed; and the examples whose leave-one-out loss counts.
+
+    Those are the random audits, where there are enough: corrections are a biased sample.
+    """
+    doubted = np.array([e.judge != "person" for e in examples])
+    audited = np.array([e.source == "audit" for e in examples])
+    return doubted, audited if audited.sum() >= _ENOUGH_AUDITS else np.ones_like(audited)
+
+
+def _idf(raw: sp.csr_matrix, index: np.ndarray) -> np.ndarray:
+    """Smoothed inverse document frequency of each seen bucket, shape (seen,)."""
+    documents = np.bincount(raw.indices, minlength=raw.shape[1])[index]
+    frequency: np.ndarray = np.log((1 + raw.shape[0]) / (1 + documents)) + 1
+    return frequency.astype(np.float32)
+
+
+def _weigh(raw: sp.csr_matrix, index: np.ndarray, idf: np.ndarray) -> sp.csr_matrix:
+    """Sublinear TF-IDF on the seen buckets, rows of length 1, shape (texts, seen)."""
+    place = np.searchsorted(index, raw.indices)
+    place[place == len(index)] = 0
+    known = index[place] == raw.indices
+    values = np.where(known, (1 + np.log(raw.data)) * idf[place], 0).astype(np.float32)
+    rows = np.repeat(np.arange(raw.shape[0]), np.diff(raw.indptr))
+    length = np.sqrt(np.bincount(rows, values**2, minlength=raw.shape[0]))
+    values /= np.maximum(length, 1e-12)[rows]
+    shape = (raw.shape[0], len(index))
+    return sp.csr_matrix((values[known], (rows[known], place[known])), shape=shape)
+
+
+def _kernel(sparse: sp.csr_matrix, dense: Floats) -> Floats:
+    """Inner products plus one, for the bias, shape (n, n)."""
+    whole = dense @ dense.T + 1.0
+    across = sparse.T.tocsr()
+    for start in range(0, sparse.shape[0], _CHUNK):
+        whole[start : start + _CHUNK] += (sparse[start : start + _CHUNK] @ across).toarray()
+    return whole

@@ -1,0 +1,113 @@
+"""Deriving every verdict again from the log, and naming the first row that disagrees."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from feilun import certify, datasets
+from feilun.errors import StoreError, TrainerError
+from feilun.ports import Progress
+from feilun.records import (
+    KINDS,
+    Candidate,
+    Certificate,
+    Dataset,
+    Record,
+    Refusal,
+    Release,
+    digest,
+    encode,
+)
+from feilun.wiring import House
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was derived again. `problem` is None where it came out the same."""
+
+    kind: str
+    id: str
+    task: str
+    problem: str | None
+
+
+def verify(house: House, progress: Progress | None = None) -> Iterator[Check]:
+    """Read every row, then derive every dataset, verdict and release again."""
+    try:
+        for kind in KINDS.values():
+            for _ in house.store.read(kind):
+                pass
+    except StoreError as error:
+        yield Check("log", "", "", str(error))
+        return
+    verdicts = house.verdicts()
+    for done, verdict in enumerate(verdicts, start=1):
+        yield Check(verdict.kind, verdict.id, verdict.task, _verdict_problem(house, verdict))
+        if progress:
+            progress(done, len(verdicts))
+    for moved in house.store.read(Release):
+        yield Check("release", moved.id, moved.task, _release_problem(house, moved))
+
+
+def _verdict_problem(house: House, verdict: Certificate | Refusal) -> str | None:
+    try:
+        candidate = house.store.get(Candidate, verdict.candidate)
+        dataset = house.store.get(Dataset, verdict.dataset)
+        built = house.build(verdict.task, dataset.cut, dataset.until)
+        if encode(built.dataset) != encode(dataset):
+            return _first_difference(house, dataset, built)
+        earlier = [v for v in house.verdicts(verdict.task) if (v.at, v.id) < (verdict.at, verdict.id)]
+        again = certify.judge(
+            house.task(verdict.task),
+            candidate,
+            dataset,
+            built.calibration,
+            house.student(candidate),
+            attempt=certify.next_attempt(earlier),
+            audit_price=house.audit_price(verdict.at),
+        )
+    except (StoreError, TrainerError) as error:
+        return str(error)
+    return _different_field(verdict, again)
+
+
+def _first_difference(house: House, dataset: Dataset, built: datasets.Built) -> str:
+    """Which call's row no longer says what the dataset says it said."""
+    stored = [*sum(datasets.read_examples(dataset, house.store.fetch), ())]
+    rebuilt = {example.call: example for example in (*built.train, *built.calibration)}
+    for example in stored:
+        if rebuilt.get(example.call) != example:
+            return f"call {example.call} in the log differs from dataset {dataset.id}"
+    known = {example.call for example in stored}
+    for call in rebuilt:
+        if call not in known:
+            return f"call {call} is in the log and not in dataset {dataset.id}"
+    return f"dataset {dataset.id} is not what the log gives: its counts differ"
+
+
+def _different_field(stored: Record, again: Record) -> str | None:
+    if encode(stored) == encode(again):
+        return None
+    if stored.kind != again.kind:
+        return f"the log gives a {again.kind}, the store holds a {stored.kind}"
+    theirs, ours = stored.model_dump(), again.model_dump()
+    for field, value in theirs.items():
+        if ours[field] != value:
+            return f"{field}: stored {value}, derived {ours[field]}"
+    return "the stored form differs"
+
+
+def _release_problem(house: House, moved: Release) -> str | None:
+    if moved.variant is None:
+        return None
+    if moved.certificate is None:
+        return "a student was released without a certificate"
+    try:
+        certificate = house.store.get(Certificate, moved.certificate)
+    except StoreError as error:
+        return str(error)
+    if (certificate.candidate, certificate.threshold) != (moved.variant, moved.threshold):
+        return f"it does not serve what certificate {certificate.id} allows"
+    candidate = house.store.get(Candidate, moved.variant)
+    if digest(house.store.fetch(candidate.artefact)) != candidate.artefact:
+        return f"artefact {candidate.artefact} has changed"
+    return None

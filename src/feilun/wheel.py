@@ -1,0 +1,58 @@
+"""The circle as data: each stage, what it reads, what it writes.
+
+Stages meet in the store and nowhere else: no stage imports another. Each kind of record
+has one writer. `tests/wheel/test_circle.py` closes the circle: whatever is written is
+read, whatever is read is written, and one can walk from Call back to Call.
+"""
+
+from dataclasses import dataclass
+
+from feilun.records import (
+    Audit,
+    Call,
+    Candidate,
+    Certificate,
+    Dataset,
+    Feedback,
+    Posting,
+    Price,
+    Record,
+    Refusal,
+    Release,
+    Task,
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One station of the wheel. `where` is its package, or the door that people use."""
+
+    name: str
+    where: str
+    does: str
+    reads: tuple[type[Record], ...]
+    writes: tuple[type[Record], ...]
+
+
+WHEEL = (
+    Stage("declare", "tasks", "an app says what it asks and what it will not accept",
+          (), (Task,)),
+    Stage("answer", "answer", "the released student where it is sure, else the teacher",
+          (Task, Release), (Call,)),
+    Stage("judge", "apps", "people correct what they notice",
+          (Call,), (Feedback,)),
+    Stage("audit", "watch", "calls drawn at random are judged",
+          (Call,), (Audit,)),
+    Stage("collect", "datasets", "judgements become examples, split by time",
+          (Task, Call, Feedback, Audit), (Dataset,)),
+    Stage("train", "training", "examples become a small model",
+          (Task, Dataset), (Candidate,)),
+    Stage("certify", "certify", "fresh audits decide whether it may serve",
+          (Task, Dataset, Candidate, Certificate, Refusal), (Certificate, Refusal)),
+    Stage("release", "release", "the pointer moves",
+          (Certificate, Release), (Release,)),
+    Stage("price", "ledger", "a book of prices is opened",
+          (), (Price,)),
+    Stage("account", "ledger", "everything that happened becomes money",
+          (Call, Feedback, Audit, Candidate, Price, Posting), (Posting,)),
+)  # fmt: skip

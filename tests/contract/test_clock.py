@@ -1,0 +1,72 @@
+"""Both clocks keep one contract: time in UTC, and ids that sort by their making."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from feilun.clock import SystemClock, milliseconds, ulid
+from feilun.ports import Clock
+from feilun.testing import FakeClock
+
+
+@pytest.fixture(params=[SystemClock, FakeClock])
+def clock(request: pytest.FixtureRequest) -> Clock:
+    made: Clock = request.param()
+    return made
+
+
+def test_the_time_is_in_utc(clock: Clock) -> None:
+    assert clock.now().tzinfo is UTC
+
+
+def test_ids_sort_by_the_order_in_which_they_were_made(clock: Clock) -> None:
+    ids = [clock.new_id() for _ in range(5000)]
+    assert ids == sorted(set(ids))
+
+
+def test_ids_are_26_characters_that_nobody_misreads(clock: Clock) -> None:
+    assert len(clock.new_id()) == 26
+    assert set(clock.new_id()) <= set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+
+
+def test_ids_of_many_threads_are_all_different(clock: Clock) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        ids = list(threads.map(lambda _: clock.new_id(), range(4000)))
+    assert len(set(ids)) == 4000
+
+
+def test_the_system_clock_makes_ids_of_this_moment() -> None:
+    clock = SystemClock()
+    before, id, after = clock.now(), clock.new_id(), clock.now()
+    assert ulid(milliseconds(before), 0) <= id <= ulid(milliseconds(after) + 1, 0)
+
+
+def test_an_id_is_the_ulid_that_others_read() -> None:
+    # The example of https://github.com/ulid/spec: 01ARYZ6S41 is 1469918176385 ms.
+    assert ulid(1469918176385, 0) == "01ARYZ6S41" + "0" * 16
+    assert ulid(2**48 - 1, 2**80 - 1) == "7" + "Z" * 25
+
+
+def test_the_fake_clock_stands_still_until_it_is_advanced() -> None:
+    start = datetime(2026, 5, 1, 8, tzinfo=timezone(timedelta(hours=8)))
+    clock = FakeClock(start)
+    assert clock.now() == clock.now() == start
+    clock.advance(timedelta(hours=1))
+    assert clock.now() == start + timedelta(hours=1)
+
+
+def test_the_fake_clock_makes_the_same_ids_from_the_same_seed() -> None:
+    def ids(seed: int) -> list[str]:
+        clock = FakeClock(seed=seed)
+        first = clock.new_id()
+        clock.advance(timedelta(seconds=1))
+        return [first, clock.new_id()]
+
+    assert ids(1) == ids(1) == sorted(ids(1))
+    assert not set(ids(1)) & set(ids(2))
+
+
+def test_the_fake_clock_refuses_a_step_back() -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        FakeClock().advance(timedelta(seconds=-1))
