@@ -87,14 +87,14 @@ class Student(Protocol):
 class Trained:
     """What training gave: the artefact, and what was chosen on training data alone.
 
-    `left_out` says of each of the `examples` used what a student would have answered that
-    had not seen it. It may be empty where a trainer has no such thing.
+    `held_out` says of each of `examples` what a student would have answered that had not
+    seen it. It may be empty where a trainer has no such thing.
     """
 
     artefact: bytes
     params: dict[str, Json]
     examples: Sequence[Example]
-    left_out: Sequence[Prediction]
+    held_out: Sequence[Prediction]
 
 
 class Trainer(Protocol):

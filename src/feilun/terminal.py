@@ -55,7 +55,7 @@ def _why(refusal: Refusal) -> str:
         case WhyRefused.TOO_FEW_AUDITS:
             return f"{refusal.audits} audits are too few to prove a loss of at most {refusal.max_loss:.1%}."
         case WhyRefused.TOO_WEAK:
-            return f"by its own leave-one-out the student is above {refusal.max_loss:.1%} everywhere."
+            return f"on held-out training data the student is above {refusal.max_loss:.1%} everywhere."
         case WhyRefused.ABOVE_LINE:
             return (
                 f"on its {refusal.tested} surest audits it lost {refusal.loss or 0:.1%}, which does "

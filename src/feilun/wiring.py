@@ -12,7 +12,7 @@ from pathlib import Path
 from feilun import certify, datasets, ledger, release, training, watch
 from feilun.answer import Answerer
 from feilun.clock import SystemClock
-from feilun.errors import EngineError, NotFound, ReleaseError
+from feilun.errors import EngineError, NotFound, ReleaseError, TaskError
 from feilun.ledger import Payback, TomlBook
 from feilun.ports import Book, Clock, Engine, Store, Student, Trainer
 from feilun.records import (
@@ -25,6 +25,7 @@ from feilun.records import (
     Json,
     Money,
     Posting,
+    Price,
     Record,
     Refusal,
     Release,
@@ -38,7 +39,7 @@ from feilun.training.linear import LinearTrainer
 PRICES = Path(__file__).parent / "ledger" / "prices.toml"
 
 # The first calibration takes the youngest of the audits, this share of them.
-_CALIBRATION = 0.6
+_CALIBRATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ class House:
         self.audit_rate = audit_rate
         self._device = device
         self._answerers: dict[str, Answerer] = {}
+        self._priced: set[str] = set()  # ids of the prices that this house put into the log
 
     # Declaring and answering
 
@@ -109,8 +111,10 @@ class House:
         return answerer.answer(input, audit_rate=self.audit_rate, id=id, parent=parent)
 
     def keep(self, *records: Record) -> None:
-        """Append records and the postings that follow from them, in one durable step."""
-        self.store.append(*records, *self._postings(records))
+        """Append records and the prices and postings that go with them, in one durable step."""
+        prices = [price for record in records for price in self._new_prices(record.at)]
+        self.store.append(*records, *prices, *self._postings(records))
+        self._priced.update(price.id for price in prices)
 
     # Judging
 
@@ -124,7 +128,16 @@ class House:
         return self._said(Feedback(**self._about(call), said=said))
 
     def audit(self, call: Call, output: Json) -> Audit:
-        """A person judges a drawn call: `output` is the right one."""
+        """A person judges a drawn call: `output` is the right one.
+
+        Raises TaskError for a call that was not drawn: audits certify because chance alone
+        picks them.
+        """
+        if not watch.drawn(call):
+            raise TaskError(
+                f"Task {call.task}: call {call.id} was not drawn for an audit. Correct or rate "
+                "it instead: what people pick themselves trains, and cannot certify."
+            )
         about = self._about(call)
         audit = watch.judged(call, output, "person", id=about["id"], at=about["at"])
         self.keep(audit)
@@ -277,6 +290,13 @@ class House:
         moments = sorted(call.at for call, _ in self.audited(name))
         return moments[-int(len(moments) * _CALIBRATION)] if len(moments) > 1 else until
 
+    def _new_prices(self, at: datetime) -> Iterator[Price]:
+        """The prices in force that the log may not have yet: a posting names its price."""
+        for item in ledger.ITEMS:
+            price = self.book.price(item, at)
+            if price and price.id not in self._priced:
+                yield price
+
     def _postings(self, records: Sequence[Record]) -> Iterator[Posting]:
         for record in records:
             match record:
@@ -315,9 +335,10 @@ def open_house(
 
     Raises StoreError for a store and InputError for a price book that cannot be read.
     """
+    book = TomlBook(prices)
     return House(
         open_store(where, blobs),
-        book=TomlBook(prices),
+        book=book,
         clock=clock or SystemClock(),
         trainer=LinearTrainer(),
         teachers=teachers,

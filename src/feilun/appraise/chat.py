@@ -14,9 +14,27 @@ from feilun.appraise.row import Broken, Row, clean
 from feilun.records import Json
 
 LONG = 32_768  # characters of one input or answer: longer ones go to the teacher
-_MEDIA = {"image_url", "input_image", "image", "input_audio", "audio", "file", "input_file", "video"}
+_MEDIA = {
+    "image_url",
+    "input_image",
+    "image",
+    "input_audio",
+    "audio",
+    "file",
+    "input_file",
+    "video",
+}
 _TOOLS = {"tool_calls", "function_call", "tool_use", "tool_result", "tool", "function"}
-_ENVELOPES = ("request", "body", "input", "inputs", "kwargs", "request_body", "requestBody", "params")
+_ENVELOPES = (
+    "request",
+    "body",
+    "input",
+    "inputs",
+    "kwargs",
+    "request_body",
+    "requestBody",
+    "params",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +165,7 @@ def _conversation(
     if turns[-1][0] in ("assistant", "gpt", "model"):
         last = _message(turns[-1][1])
         turns = turns[:-1]
-    why = _why(turns, source)
+    why = _why(turns)
     if not turns:
         return "", Said("", why), last
     system = source.get("system") or source.get("instructions")
@@ -159,7 +177,7 @@ def _conversation(
     return "\n".join(before), Said(question.text, why or question.why), last
 
 
-def _why(turns: Sequence[tuple[str, dict[str, Json]]], source: Mapping[str, Json]) -> str | None:
+def _why(turns: Sequence[tuple[str, dict[str, Json]]]) -> str | None:
     if any(role in _TOOLS or any(m.get(key) for key in _TOOLS) for role, m in turns):
         return "tools"
     said = (_content(m.get("content")).why for _, m in turns)

@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from feilun.records import Json
 
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 

@@ -134,14 +134,15 @@ def _split(
     chunks: Iterator[AnyStr], end: AnyStr, nothing: AnyStr, most: int
 ) -> Iterator[AnyStr | None]:
     """Cut a stream at line ends; None for a line longer than `most`, which is let go."""
-    held, dropping = nothing, False
+    held: AnyStr = nothing
+    dropping = False
     for chunk in chunks:
-        *whole, rest = chunk.split(end)
-        for part in whole:
-            line = held + part
+        parts: list[AnyStr] = chunk.split(end)
+        parts[0] = held + parts[0]
+        for line in parts[:-1]:
             yield None if dropping or len(line) > most else line
-            held, dropping = nothing, False
-        held += rest
+            dropping = False
+        held = parts[-1]
         if len(held) > most:
             held, dropping = nothing, True
     if dropping:

@@ -39,14 +39,12 @@ def read(path: Path, choice: Choice, seen: Seen | None = None) -> Log:
         return _objects(path, texts, whole, choice)
     if texts and texts[0].startswith("["):
         raise InputError(
-            f"{path}: is one JSON array. Write one object a line, as in `jq -c '.[]' FILE > log.jsonl`."
+            f"{path}: is one JSON array. Write one object a line: `jq -c '.[]' FILE > log.jsonl`."
         )
     return _table(path, whole, choice)
 
 
-def _objects(
-    path: Path, texts: list[str], source: Iterator[Line | Broken], choice: Choice
-) -> Log:
+def _objects(path: Path, texts: list[str], source: Iterator[Line | Broken], choice: Choice) -> Log:
     if texts and texts[0].rstrip() in ("{", "["):
         raise InputError(
             f"{path}: is JSON over several lines. Write one object a line, as in "

@@ -29,7 +29,7 @@ def gather(feedback: Iterable[Feedback], audits: Iterable[Audit], until: datetim
 
 def deciding_audit(audits: list[Audit]) -> Audit:
     """The audit that counts: a person outranks the teacher, later outranks earlier."""
-    return max(audits, key=lambda audit: (audit.by == "person", audit.at))
+    return max(audits, key=lambda audit: (audit.by == "person", audit.at, audit.id))
 
 
 def training_example(call: Call, said: Judgements) -> Example | None:
@@ -41,7 +41,7 @@ def training_example(call: Call, said: Judgements) -> Example | None:
     feedback = said.feedback.get(call.id, [])
     corrections = [f for f in feedback if f.said == "correction"]
     if corrections:
-        latest = max(corrections, key=lambda f: f.at)
+        latest = max(corrections, key=lambda f: (f.at, f.id))  # ids sort by their making
         return _example(call, latest.output, "correction", "person")
     if audits := said.audits.get(call.id):
         audit = deciding_audit(audits)

@@ -19,7 +19,7 @@ class Expected(BaseModel):
 class Candidate(Record):
     """`artefact` is the digest of a blob that the trainer named `trainer` can load.
 
-    `expected` comes from leave-one-out on training data, of audits where there are
+    `expected` comes from held-out folds of the training data, of audits where there are
     enough. It plans the look at fresh audits; it proves nothing.
     """
 

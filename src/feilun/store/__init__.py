@@ -38,7 +38,7 @@ def open_store(url_or_folder: str | Path, blobs: Path | None = None) -> SqlStore
 
 def _open_sqlite(file: Path, blobs: Path) -> SqlStore:
     place = sqlite_place(file)
-    ready_file(file, blobs, place)
+    ready_file(file, place)
     engine = sqlite_engine(file)
     try:
         with crossing(place):

@@ -9,7 +9,7 @@ own would drop the locks of every other connection that this process has to it.
 import os
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ _WAL_HEADER = 32  # https://www.sqlite.org/fileformat2.html#walformat
 _FRAME_HEADER = 24
 
 
-def ready_file(file: Path, blobs: Path, place: Place) -> None:
+def ready_file(file: Path, place: Place) -> None:
     """Make the file if it is missing, check it if it is there.
 
     Raises StoreError where it cannot be made or written, Damaged where its bytes
@@ -29,37 +29,39 @@ def ready_file(file: Path, blobs: Path, place: Place) -> None:
     """
     try:
         make_folder(file.parent)
-        with tempfile.TemporaryFile(dir=file.parent):
-            pass  # asking for permission lies to root and on read-only disks
-        made = _make(file)
+        # Made also where nothing is to be drafted: asking for the permission to write
+        # would get a wrong answer as root and on read-only disks.
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=file.parent) as drafts:
+            if not file.exists():
+                _make(file, Path(drafts) / file.name, place)
     except OSError as error:
         raise StoreError(
             f"{place.name} cannot be opened: {file.parent} is no folder that can be written to "
             f"({error.strerror}). Name one that you may write to"
         ) from error
-    if not made:
-        _check(file, blobs, place)
+    _check(file, place)
 
 
-def _make(file: Path) -> bool:
-    """An empty file for its owner only, which SQLite takes for a new database."""
-    try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        return False
+def _make(file: Path, draft: Path, place: Place) -> None:
+    """An empty database in WAL mode, for its owner only; durable on return.
+
+    It gets its name when it is whole. A file that its first users turned to WAL mode
+    together failed one in sixty of them with "database is locked": SQLite does not
+    wait there.
+    """
+    draft.touch(mode=0o600)
+    with crossing(place), closing(sqlite3.connect(draft)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    with suppress(FileExistsError):  # another process was first
+        file.hardlink_to(draft)
     sync_folder(file.parent)
-    return True
 
 
-def _check(file: Path, blobs: Path, place: Place) -> None:
+def _check(file: Path, place: Place) -> None:
+    if _size(file) == 0:  # which SQLite would take for a new database
+        raise Damaged(f"{place.name} is empty, and was not when it was made. {place.rescue}")
     wal = file.with_name(f"{file.name}-wal")
-    # Before the file's own size: a process that is making it now writes the file first.
-    logged = _size(wal)
-    used = logged > 0 or (blobs.is_dir() and any(blobs.iterdir()))
-    if _size(file) == 0:
-        if used:
-            raise Damaged(f"{place.name} is empty and was not always so. {place.rescue}")
-        return
+    logged = _size(wal) > 0
     pages, page_size = _count_pages(file, place, immutable=not logged)
     there = _size(file) // page_size
     lost = set(range(there + 1, pages + 1))

@@ -10,6 +10,7 @@ A declaration has no clock: its `at` is fixed, so the same words give the same i
 """
 
 import inspect
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from feilun.errors import InputError, TaskError
 from feilun.records import Json, RedLine, Shot, Task, content_id
@@ -34,9 +35,9 @@ def declare(
     shots: Sequence[Shot] = (),
 ) -> Task:
     """A task from its parts. Raises TaskError when the parts make no task."""
-    if not name or not all(c.isalnum() or c in "._-" for c in name):
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
         raise TaskError(f"A task's name is letters, digits, '.', '_' and '-'; got {name!r}.")
-    if not instructions.strip():
+    if not isinstance(instructions, str) or not instructions.strip():
         raise TaskError(f"Task {name}: write its instructions, the teacher reads nothing else.")
     content = {
         "task": name,
@@ -47,7 +48,13 @@ def declare(
         "loss": "exact",
         "red_line": red_line.model_dump(mode="json"),
     }
-    return Task(id=content_id(content), at=_DECLARED, **content)
+    try:
+        return Task(id=content_id(content), at=_DECLARED, **content)
+    except (TypeError, ValueError) as error:  # ValidationError is a ValueError
+        raise TaskError(
+            f"Task {name}: input and output must be JSON Schema objects, and all values in them "
+            "JSON: no dates, no NaN."
+        ) from error
 
 
 def task(
@@ -101,21 +108,34 @@ def read_task(path: Path) -> Task:
             raise InputError(f"{path}: the key {key!r} is missing.")
     if ("labels" in raw) == ("output" in raw):
         raise InputError(f"{path}: give either labels = [...] or an [output] schema.")
-    output = raw.get("output") or {"enum": raw["labels"], "type": "string"}
+    output = raw["output"] if "output" in raw else _closed(path, raw["labels"])
     return declare(
         raw["name"],
         raw["instructions"],
         raw.get("input", {"type": "string"}),
         output,
         _red_line(raw["name"], raw["red_line"]),
-        [_shot(raw["name"], shot) for shot in raw.get("shots", [])],
+        [_shot(raw["name"], shot) for shot in _list(path, "shots", raw.get("shots", []))],
     )
+
+
+def _closed(path: Path, labels: Json) -> dict[str, Json]:
+    found = _list(path, "labels", labels)
+    if not found or not all(isinstance(label, str) for label in found):
+        raise InputError(f"{path}: labels is a list of words, as in labels = ['food', 'rent'].")
+    return {"enum": list(dict.fromkeys(found)), "type": "string"}
+
+
+def _list(path: Path, key: str, found: Json) -> list[Json]:
+    if not isinstance(found, list):
+        raise InputError(f"{path}: {key} must be a list, got {found!r}.")
+    return found
 
 
 def _schema(title: str, hint: Any) -> dict[str, Json]:
     try:
         return TypeAdapter(hint).json_schema()
-    except PydanticSchemaGenerationError as error:
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError) as error:
         raise TaskError(f"Task {title}: {hint!r} has no JSON schema. Use plain types.") from error
 
 
@@ -131,7 +151,7 @@ def _red_line(title: str, raw: dict[str, Json]) -> RedLine:
         return RedLine.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(["red_line", *(str(part) for part in first["loc"])])
         raise TaskError(
-            f"Task {title}: red_line.{where}: {first['msg']} (got {first['input']!r})."
+            f"Task {title}: {where}: {first['msg']} (got {first['input']!r})."
         ) from error

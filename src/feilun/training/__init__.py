@@ -44,13 +44,13 @@ def train(
 
 
 def expect(task: Task, trained: Trained) -> tuple[Expected, ...]:
-    """Loss against coverage, from leave-one-out; empty where the trainer has none.
+    """Loss against coverage, from held-out answers; empty where the trainer has none.
 
     Of the audits alone where there are enough: they are a fair sample, other labels not.
     """
-    if not trained.left_out:
+    if not trained.held_out:
         return ()
-    pairs = list(zip(trained.examples, trained.left_out, strict=True))
+    pairs = list(zip(trained.examples, trained.held_out, strict=True))
     audits = [pair for pair in pairs if pair[0].source == "audit"]
     rows = audits if len(audits) >= _ENOUGH_AUDITS else pairs
     surest = sorted(rows, key=lambda row: -row[1].confidence)

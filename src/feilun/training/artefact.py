@@ -1,4 +1,4 @@
-"""Artefacts: named arrays and a small header in one safetensors blob. Never pickle."""
+"""Artefacts: named arrays and a small header in one sealed safetensors blob. Never pickle."""
 
 import json
 
@@ -8,30 +8,40 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from feilun.errors import Unreadable
-from feilun.records import Json, stable_json
+from feilun.records import Json, digest, stable_json
 
 Arrays = dict[str, NDArray[np.generic]]
+
+_BROKEN = (
+    "The artefact is not what its trainer wrote. Train the candidate again "
+    "(`feilun turn TASK`); until then the teacher answers."
+)
 
 
 def pack(format: str, header: dict[str, Json], arrays: Arrays) -> bytes:
     """Arrays and a header as bytes; the same content gives the same bytes."""
-    meta = {"format": format, "header": stable_json(header).decode()}
     ordered = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
-    return save(ordered, metadata=meta)
+    facts: dict[str, Json] = {"format": format, "header": header}
+    return _save(ordered, {**facts, "seal": digest(_save(ordered, facts))})
 
 
 def unpack(format: str, artefact: bytes) -> tuple[dict[str, Json], Arrays]:
-    """Read back what `pack` wrote. Raises Unreadable for anything else."""
+    """Read back what `pack` wrote, to the byte. Raises Unreadable for anything else."""
     try:
         size = int.from_bytes(artefact[:8], "little")
-        meta = json.loads(artefact[8 : 8 + size])["__metadata__"]
-        if meta["format"] != format:
-            raise Unreadable(f"The artefact is a {meta['format']!r}, not a {format!r}.")
-        header = json.loads(meta["header"])
+        facts = json.loads(json.loads(artefact[8 : 8 + size])["__metadata__"]["feilun"])
+        wrote, header = facts["format"], dict(facts["header"])
         arrays = load(artefact)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise Unreadable(
-            "The artefact is not what its trainer wrote. Train the candidate again "
-            "(`feilun turn TASK`); until then the teacher answers."
-        ) from error
+        whole = pack(wrote, header, arrays) == artefact
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Unreadable(_BROKEN) from error
+    if wrote != format:
+        raise Unreadable(f"The artefact is a {wrote!r}, not a {format!r}.")
+    if not whole:
+        raise Unreadable(_BROKEN)
     return header, arrays
+
+
+def _save(arrays: Arrays, facts: dict[str, Json]) -> bytes:
+    # One key: safetensors writes several in an order that changes from process to process.
+    return save(arrays, metadata={"feilun": stable_json(facts).decode()})

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from feilun.errors import InputError
-from feilun.training.ridge import Floats
+from feilun.training.svm import Floats
 
 
 class Embedder(Protocol):
