@@ -29,7 +29,7 @@ test-slow: .venv/.test
 	.venv/bin/pytest -m slow
 
 bench: .venv/.test
-	@set -e; for script in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "== $$script"; .venv/bin/python "$$script"; done
 
 # What pages take from the code: the reference, and what examples print. tests/docs fails
@@ -65,6 +65,8 @@ endif
 # build backend is among the hashed ones, so the second step downloads nothing.
 SELF = .venv/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 
+# No byte code ahead of time: pip would compile every module of every package, 89 MB, and
+# Feilun imports a third of them. The tests, which start many processes, want it at once.
 .venv/.base: .venv/.place constraints.txt pyproject.toml
 	@echo "== installing"
 	@.venv/bin/pip install --quiet --no-compile --require-hashes -r constraints.txt

@@ -27,7 +27,9 @@ from feilun.appraise import appraise, render
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 BANK = SHARED / "banking77-gpt4"
 CLINC = SHARED / "clinc150" / "data_full.json"
-BANK_SYSTEM = "You are an intent classifier for a bank. Answer with the name of one intent, no more."
+BANK_SYSTEM = (
+    "You are an intent classifier for a bank. Answer with the name of one intent, no more."
+)
 CLINC_HEAD = "Which of the assistant's 150 intents does this request have?\nRequest: "
 
 

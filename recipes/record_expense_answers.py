@@ -15,14 +15,16 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning costs 8x CPU per token; before import
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "passive"
+)  # spinning costs 8x CPU per token; before import
 
-import xllamacpp  # noqa: E402
-from rich.progress import track  # noqa: E402
+import xllamacpp
+from rich.progress import track
 
-from feilun.apps.daily.sample import ANSWERS, answers, lines  # noqa: E402
-from feilun.apps.daily.tasks import category  # noqa: E402
-from feilun.tasks import messages  # noqa: E402
+from feilun.apps.daily.sample import ANSWERS, answers, lines
+from feilun.apps.daily.tasks import category
+from feilun.tasks import messages
 
 SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+# The contract suites and the fakes are part of the tests: a failure there shows its values.
+pytest.register_assert_rewrite("feilun.testing", "kiosk_log")
+
 _NEAR = ("127.", "::1", "localhost")
 
 

@@ -92,10 +92,11 @@ class Stand:
         task: Task = KIOSK,
         audit_rate: float = 0.3,
         seed: int = 0,
+        start: datetime = NOON,
     ) -> None:
         self.traffic = lines(2000, seed)
         self.teacher = FakeEngine(told(self.traffic))
-        self.clock = FakeClock(NOON)
+        self.clock = FakeClock(start, seed)
         self.store = store or MemoryStore()
         self.task = task
         self.house = House(

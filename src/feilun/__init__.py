@@ -1,0 +1,1 @@
+"""Feilun 飞轮: the open compute-model-application flywheel."""

@@ -28,7 +28,7 @@ DONE, NO, UNUSABLE, STORE = 0, 1, 2, 3
 
 app = typer.Typer(
     name="feilun",
-    help="Feilun 飞轮: your AI traffic trains small models, and a red line says when they may serve.",
+    help="Feilun 飞轮: AI traffic trains small models; a red line says when they may serve.",
     epilog="First time? Run `feilun demo`. Only have a log? Run `feilun appraise LOG`.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -95,6 +95,36 @@ def demo(
     out.print(f"\n{report.resolve()}", style="bold", soft_wrap=True)
 
 
+@app.command(epilog="Example: `feilun appraise log.jsonl --max-loss 0.05 --prices prices.toml`")
+def appraise(
+    file: Annotated[Path, typer.Argument(help="JSONL of chats, JSONL of inputs, CSV or TSV.")],
+    max_loss: Annotated[float, typer.Option(help="The red line: highest mean loss.")] = 0.05,
+    confidence: Annotated[float, typer.Option(help="Of the red line.")] = 0.95,
+    input_column: Annotated[str | None, typer.Option(help="Column of inputs.")] = None,
+    output_column: Annotated[str | None, typer.Option(help="Column of answers.")] = None,
+    gold_column: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option(envvar="FEILUN_PRICES", help="Prices (TOML), for the saving.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a log: which tasks are in it, and how much could a small student serve?"""
+    from feilun import appraise as appraisal
+
+    options = appraisal.Options(
+        max_loss=max_loss,
+        confidence=confidence,
+        columns=appraisal.Choice(input=input_column, output=output_column, gold=gold_column),
+        prices=prices,
+    )
+    with bar("Reading the log", quiet=as_json) as progress:
+        found = appraisal.appraise(file, options, progress=progress)
+    if as_json:
+        print_json(appraisal.to_json(found))
+    else:
+        appraisal.render(found, out)
+
+
 @app.command(epilog="Example: `feilun declare category.toml --store books`")
 def declare(
     file: Annotated[Path, typer.Argument(help="The task, in TOML.")],
@@ -136,7 +166,7 @@ def turn(
     prices: Prices = PRICES,
     as_json: AsJson = False,
 ) -> None:
-    """Turn the wheel once: collect, train, certify, release. Exit code 1 for a refusal."""
+    """Turn the wheel once: collect, train, certify, release. Exit code 1 if nothing moved."""
     with _house(store, blobs, prices) as house, err.status(f"Turning {task}"):
         turned = house.turn(task)
     shape = {
@@ -148,6 +178,8 @@ def turn(
         "release": turned.release.model_dump(mode="json") if turned.release else None,
     }
     say(as_json, shape, in_words(turned.verdict))
+    if turned.verdict.kind == "certificate" and not turned.release and not as_json:
+        out.print("Not released: the student at work serves more of these calls.")
     raise typer.Exit(DONE if turned.release else NO)
 
 
@@ -207,11 +239,13 @@ def rollback(
 
 
 @contextmanager
-def _house(store: str, blobs: Path | None, prices: Path, *, create: bool = False) -> Iterator[House]:
+def _house(
+    store: str, blobs: Path | None, prices: Path, *, create: bool = False
+) -> Iterator[House]:
     """The house of a store. Only `declare` and `demo` make a new one."""
     if "://" not in store and not create and not (Path(store) / "feilun.db").exists():
         raise InputError(
-            f"There is no store in {store!r}. Name one with --store, or make one with `feilun demo`."
+            f"There is no store in {store!r}. Name one with --store, or run `feilun demo`."
         )
     house = open_house(store, blobs=blobs, prices=prices)
     try:

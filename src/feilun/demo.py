@@ -54,7 +54,7 @@ class Story:
     days: tuple[Day, ...]
     turns: tuple[Turn, ...]
     before: Period  # until the first release
-    after: Period | None  # since the last one
+    after: Period | None  # since then
     payback: Payback
     checks: tuple[Check, ...]
     corrections: int
@@ -117,15 +117,13 @@ def _replay(
 def _react(
     call: Call, gold: str, people: random.Random, clock: FakeClock
 ) -> Iterator[Audit | Feedback]:
-    """What a simulated person says of a call: an audit if it is drawn, else perhaps a correction."""
+    """What a simulated person says: an audit if the call is drawn, else perhaps a correction."""
     notices = people.random() < CORRECTS
     id, at = f"{call.id}-said", clock.now()
     if drawn(call):
         yield judged(call, gold, "person", id=id, at=at)
     elif call.output != gold and notices:
-        yield Feedback(
-            id=id, at=at, task=call.task, call=call.id, said="correction", output=gold
-        )
+        yield Feedback(id=id, at=at, task=call.task, call=call.id, said="correction", output=gold)
 
 
 def _tell(house: House, turns: tuple[Turn, ...], gold: dict[str, str], folder: Path) -> Story:
@@ -142,7 +140,7 @@ def _tell(house: House, turns: tuple[Turn, ...], gold: dict[str, str], folder: P
         days=tuple(_days(calls, gold)),
         turns=turns,
         before=before,
-        after=period(house, name, lambda call: call.at >= moves[-1]) if moves else None,
+        after=period(house, name, lambda call: call.at >= moves[0]) if moves else None,
         payback=house.payback(name),
         checks=tuple(verify(house)),
         corrections=sum(f.said == "correction" for f in house.store.read(Feedback, name)),

@@ -15,7 +15,7 @@ err = Console(stderr=True)
 
 def print_json(value: Json) -> None:
     """JSON on standard output, and nothing else."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def say(as_json: bool, value: Json, words: str) -> None:
@@ -44,8 +44,10 @@ def in_words(verdict: Certificate | Refusal) -> str:
             f"{verdict.served} of {verdict.audits} audits, so the student serves about "
             f"{verdict.coverage:.0%} of calls."
         )
-    looked = f"Look {verdict.attempt} spent {verdict.delta:.4f}." if verdict.delta else (
-        "No look was spent."
+    looked = (
+        f"Look {verdict.attempt} spent {verdict.delta:.4f}."
+        if verdict.delta
+        else ("No look was spent.")
     )
     return f"Refused: {_why(verdict)} {looked} {_missing(verdict)}"
 
@@ -53,13 +55,14 @@ def in_words(verdict: Certificate | Refusal) -> str:
 def _why(refusal: Refusal) -> str:
     match refusal.why:
         case WhyRefused.TOO_FEW_AUDITS:
-            return f"{refusal.audits} audits are too few to prove a loss of at most {refusal.max_loss:.1%}."
+            line = f"a loss of at most {refusal.max_loss:.1%}"
+            return f"{refusal.audits} audits are too few to prove {line}."
         case WhyRefused.TOO_WEAK:
-            return f"on held-out training data the student is above {refusal.max_loss:.1%} everywhere."
+            return f"on held-out training data the student is above {refusal.max_loss:.1%}."
         case WhyRefused.ABOVE_LINE:
             return (
-                f"on its {refusal.tested} surest audits it lost {refusal.loss or 0:.1%}, which does "
-                f"not prove a loss of at most {refusal.max_loss:.1%}."
+                f"on its {refusal.tested} surest audits it lost {refusal.loss or 0:.1%}, "
+                f"which does not prove a loss of at most {refusal.max_loss:.1%}."
             )
 
 

@@ -11,9 +11,13 @@ from feilun.records import (
     Candidate,
     Certificate,
     Dataset,
+    Money,
+    Price,
     Record,
     Refusal,
     Release,
+    Task,
+    Verdict,
     encode,
 )
 from feilun.wiring import House
@@ -54,19 +58,34 @@ def _verdict_problem(house: House, verdict: Certificate | Refusal) -> str | None
         built = house.build(verdict.task, dataset.cut, dataset.until)
         if encode(built.dataset) != encode(dataset):
             return _first_difference(house, dataset, built)
-        earlier = [v for v in house.verdicts(verdict.task) if (v.at, v.id) < (verdict.at, verdict.id)]
         again = certify.judge(
-            house.task(verdict.task),
+            house.store.get(Task, verdict.declaration),
             candidate,
             dataset,
             built.calibration,
             house.student(candidate),
-            attempt=certify.next_attempt(earlier),
-            audit_price=house.audit_price(verdict.at),
+            attempt=certify.next_attempt(_earlier(house, verdict)),
+            audit_price=_audit_price(house, verdict),
         )
     except (StoreError, TrainerError) as error:
         return str(error)
     return _different_field(verdict, again)
+
+
+def _earlier(house: House, verdict: Verdict) -> list[Certificate | Refusal]:
+    moment = (verdict.at, verdict.attempt)
+    return [v for v in house.verdicts(verdict.task) if (v.at, v.attempt) < moment]
+
+
+def _audit_price(house: House, verdict: Certificate | Refusal) -> Money | None:
+    """The logged price that the stored cost was made with; this house may have another book."""
+    if not isinstance(verdict, Refusal) or verdict.missing_cost is None:
+        return None
+    for price in house.store.read(Price):
+        amount = price.amount * (verdict.missing_audits or 0)
+        if price.item == "audit:person" and amount == verdict.missing_cost.amount:
+            return Money(amount=price.amount, currency=price.currency)
+    return None
 
 
 def _first_difference(house: House, dataset: Dataset, built: datasets.Built) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from feilun import certify, datasets, ledger, release, training, watch
 from feilun.answer import Answerer
 from feilun.clock import SystemClock
-from feilun.errors import EngineError, NotFound, ReleaseError, TaskError
+from feilun.errors import EngineError, NotFound, ReleaseError, StoreError, TaskError, TrainerError
 from feilun.ledger import Payback, TomlBook
 from feilun.ports import Book, Clock, Engine, Store, Student, Trainer
 from feilun.records import (
@@ -21,6 +21,7 @@ from feilun.records import (
     Candidate,
     Certificate,
     Dataset,
+    Example,
     Feedback,
     Json,
     Money,
@@ -31,6 +32,7 @@ from feilun.records import (
     Release,
     Task,
     Verdict,
+    content_id,
 )
 from feilun.store import open_store
 from feilun.tasks import loss
@@ -44,7 +46,11 @@ _CALIBRATION = 0.5
 
 @dataclass(frozen=True)
 class Turn:
-    """One revolution: what was collected, trained and decided, and where the pointer went."""
+    """One revolution: what was collected, trained and decided, and where the pointer went.
+
+    A certified candidate stays unreleased where the student at work serves more of the
+    same calls; a person may release it.
+    """
 
     dataset: Dataset
     candidate: Candidate
@@ -79,19 +85,25 @@ class House:
     # Declaring and answering
 
     def declare(self, task: Task) -> None:
-        """Make a task known. The same declaration again is no news; a new one replaces it."""
-        self.store.append(task)
-        self._answerers.pop(task.task, None)
+        """Make a task known. The same declaration again is no news; another replaces it.
+
+        What the log holds is the declaration at this moment, under an id of its own: a
+        task may go back to an earlier one.
+        """
+        latest = next(reversed(list(self.store.read(Task, task.task))), None)
+        now = self._clock.now()
+        told = task.model_copy(update={"id": content_id([task.id, now.isoformat()]), "at": now})
+        if latest is None or told != latest.model_copy(update={"id": told.id, "at": now}):
+            self.store.append(told)
+            self._answerers.pop(task.task, None)
 
     def task(self, name: str) -> Task:
         """The latest declaration of a task. Raises NotFound with the names there are."""
-        found = None
-        for found in self.store.read(Task, name):
-            pass
-        if found is None:
+        found = list(self.store.read(Task, name))
+        if not found:
             known = ", ".join(self.tasks()) or "none yet"
             raise NotFound(f"No task is called {name!r} in this store. Tasks: {known}.")
-        return found
+        return found[-1]
 
     def tasks(self) -> list[str]:
         """The names of all tasks, in the order of their first declaration."""
@@ -174,7 +186,7 @@ class House:
         )
         self.keep(built.dataset, candidate, verdict)
         moved = None
-        if isinstance(verdict, Certificate):
+        if isinstance(verdict, Certificate) and self._serves_more(verdict, built.calibration):
             moved = release.by_certificate(verdict, self.pointer(name), **self._now())
             self._move(moved)
         return Turn(built.dataset, candidate, verdict, moved)
@@ -270,9 +282,20 @@ class House:
                     f"Task {name}: no teacher is attached. Pass teachers={{{name!r}: engine}}."
                 )
             answerer = Answerer(task, teacher, self._clock, self._load)
-            answerer.point(self.pointer(name))
+            answerer.point(self._entitled(task))
             self._answerers[name] = answerer
         return self._answerers[name]
+
+    def _entitled(self, task: Task) -> Release | None:
+        """The release in force, unless the task has since declared a stricter red line."""
+        moved = self.pointer(task.task)
+        if moved is None or moved.certificate is None:
+            return moved
+        proof = self.store.get(Certificate, moved.certificate)
+        tested = self.store.get(Task, proof.declaration).red_line
+        line = task.red_line
+        holds = tested.max_loss <= line.max_loss and tested.confidence >= line.confidence
+        return moved if holds else None
 
     def _load(self, moved: Release) -> Student:
         return self.student(self.store.get(Candidate, moved.variant or ""))
@@ -296,6 +319,17 @@ class House:
             price = self.book.price(item, at)
             if price and price.id not in self._priced:
                 yield price
+
+    def _serves_more(self, verdict: Certificate, calibration: Sequence[Example]) -> bool:
+        """Whether a certificate serves more of these calls than the student now at work."""
+        now = self.pointer(verdict.task)
+        if now is None or now.variant is None or now.threshold is None:
+            return True
+        try:
+            said = self._load(now).predict_many([e.input for e in calibration])
+        except (StoreError, TrainerError):
+            return True
+        return verdict.served > sum(p.confidence >= now.threshold for p in said)
 
     def _postings(self, records: Sequence[Record]) -> Iterator[Posting]:
         for record in records:

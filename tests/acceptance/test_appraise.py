@@ -1,11 +1,11 @@
 """`appraise`: for people who have nothing but a log. Each log here is written by its test."""
+# ruff: noqa: S311 - seeded chance, no secrets
 
 import csv
 import io
 import json
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,9 @@ from feilun.appraise.shape import TaskReport
 from feilun.errors import InputError
 
 WORDS = {
-    "billing": "invoice charge refund payment bill paid fee receipt".split(),
-    "technical": "crash error login app screen button update bug".split(),
-    "shipping": "parcel courier late delivery address tracking box order".split(),
+    "billing": ["invoice", "charge", "refund", "payment", "bill", "paid", "fee", "receipt"],
+    "technical": ["crash", "error", "login", "app", "screen", "button", "update", "bug"],
+    "shipping": ["parcel", "courier", "late", "delivery", "address", "tracking", "box", "order"],
 }
 CHINESE = {
     "正面": ["好吃", "很快", "满意", "喜欢", "新鲜", "推荐"],
@@ -349,10 +349,11 @@ def test_a_person_reads_what_may_be_served_and_what_is_missing(tmp_path: Path) -
     rows += [{"a": 1}]
     out = io.StringIO()
     told: list[tuple[int, int]] = []
-    appraisal = appraise(log(tmp_path, rows), progress=lambda done, total: told.append((done, total)))
+    appraisal = appraise(
+        log(tmp_path, rows), progress=lambda done, total: told.append((done, total))
+    )
     render(appraisal, Console(file=out, width=160))
     for words in ("certified", "agreement with the log", "Not judged yet", "no input", "held out"):
         assert words in out.getvalue()
     assert told == sorted(told)
     assert told[-1] == (1000, 1000)
-    assert datetime.now(UTC).year >= 2026

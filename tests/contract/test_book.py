@@ -4,12 +4,10 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("feilun.testing.contracts_book")
-
-from feilun.ledger import TomlBook  # noqa: E402 - the suite must be registered first
-from feilun.ports import Book  # noqa: E402
-from feilun.testing import FakeBook  # noqa: E402
-from feilun.testing.contracts_book import BookContract  # noqa: E402
+from feilun.ledger import TomlBook
+from feilun.ports import Book
+from feilun.testing import FakeBook
+from feilun.testing.contracts_book import BookContract
 
 
 class TestFakeBook(BookContract):

@@ -4,12 +4,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-pytest.register_assert_rewrite("feilun.testing.contracts_clock")
-
-from feilun.clock import SystemClock, milliseconds, ulid  # noqa: E402 - registered first
-from feilun.ports import Clock  # noqa: E402
-from feilun.testing import FakeClock  # noqa: E402
-from feilun.testing.contracts_clock import ClockContract  # noqa: E402
+from feilun.clock import SystemClock, milliseconds, ulid
+from feilun.ports import Clock
+from feilun.testing import FakeClock
+from feilun.testing.contracts_clock import ClockContract
 
 
 class TestSystemClock(ClockContract):

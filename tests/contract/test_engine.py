@@ -4,15 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-pytest.register_assert_rewrite("feilun.testing.contracts_engine")
-
-from feilun.errors import EngineError  # noqa: E402 - the suite must be registered first
-from feilun.models import RecordedEngine  # noqa: E402
-from feilun.ports import Answer, Engine  # noqa: E402
-from feilun.records import Json  # noqa: E402
-from feilun.testing import FakeEngine  # noqa: E402
-from feilun.testing.contracts_engine import EngineContract  # noqa: E402
-from feilun.testing.kiosk import KIOSK  # noqa: E402
+from feilun.errors import EngineError
+from feilun.models import RecordedEngine
+from feilun.ports import Answer, Engine
+from feilun.records import Json
+from feilun.testing import FakeEngine
+from feilun.testing.contracts_engine import EngineContract
+from feilun.testing.kiosk import KIOSK
 
 KNOWN = {"green tea": "drinks", "报纸": "papers", "": "fruit"}
 

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-pytest.register_assert_rewrite("feilun.testing.contracts_trainer")
-
-from feilun.ports import Trainer  # noqa: E402 - the suite must be registered first
-from feilun.testing import FakeTrainer  # noqa: E402
-from feilun.testing.contracts_trainer import TrainerContract  # noqa: E402
-from feilun.training.linear import LinearTrainer  # noqa: E402
-from feilun.training.svm import Floats  # noqa: E402
+from feilun.ports import Trainer
+from feilun.testing import FakeTrainer
+from feilun.testing.contracts_trainer import TrainerContract
+from feilun.training.linear import LinearTrainer
+from feilun.training.svm import Floats
 
 
 class Directions:

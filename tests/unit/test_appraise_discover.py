@@ -1,4 +1,5 @@
 """The tasks in a log are found by their prompts and by their answers."""
+# ruff: noqa: S311 - seeded chance, no secrets
 
 import random
 
@@ -9,7 +10,23 @@ from feilun.appraise.discover import Found, discover
 from feilun.appraise.row import Row
 from feilun.appraise.split import split
 
-WORDS = "card bank money refund lost order late parcel price cold soup phone app login fee".split()
+WORDS = [
+    "card",
+    "bank",
+    "money",
+    "refund",
+    "lost",
+    "order",
+    "late",
+    "parcel",
+    "price",
+    "cold",
+    "soup",
+    "phone",
+    "app",
+    "login",
+    "fee",
+]
 
 
 def free(rng: random.Random, words: int = 8) -> str:
@@ -63,7 +80,11 @@ def test_three_interleaved_tasks_without_a_system_prompt_are_told_apart() -> Non
     for _ in range(150):
         prompts += [
             ("", f"Classify this email: {free(rng)}", rng.choice(["billing", "technical"])),
-            ("", f"这句话的情感是正面还是负面？\n句子：{free(rng)}\n答案：", rng.choice(["正面", "负面"])),
+            (
+                "",
+                f"这句话的情感是正面还是负面？\n句子：{free(rng)}\n答案：",
+                rng.choice(["正面", "负面"]),
+            ),
             ("", f"Summarise in one line:\n{free(rng, 20)}", f"It says {free(rng)}"),
         ]
     tasks = found(prompts)
@@ -95,7 +116,11 @@ def test_a_question_after_the_text_is_found_too() -> None:
 def test_a_system_prompt_with_a_date_is_one_task() -> None:
     rng = random.Random(3)
     prompts = [
-        (f"You sort mail for a bank. Today is 2026-05-{n % 28 + 1:02}.", free(rng), rng.choice("ab"))
+        (
+            f"You sort mail for a bank. Today is 2026-05-{n % 28 + 1:02}.",
+            free(rng),
+            rng.choice("ab"),
+        )
         for n in range(200)
     ]
     assert [len(task.rows) for task in found(prompts).values()] == [200]

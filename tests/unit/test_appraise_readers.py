@@ -160,7 +160,9 @@ def test_the_delimiter_is_found(tmp_path: Path, mark: str) -> None:
 
 def test_lines_of_two_encodings_are_both_read(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
-    path.write_bytes("text,label\n退款,钱\n".encode() + "退款,钱\n".encode("gb18030") + b"\xff\xff,a\n")
+    path.write_bytes(
+        "text,label\n退款,钱\n".encode() + "退款,钱\n".encode("gb18030") + b"\xff\xff,a\n"
+    )
     first, second, third = rows_of(path)
     assert isinstance(first, Row)
     assert isinstance(second, Row)
@@ -259,8 +261,30 @@ def test_no_bytes_raise_anything_but_an_input_error(
 
 
 KEYS = st.sampled_from(
-    "messages role content input output request response body choices message text usage type "
-    "prompt_tokens created task gold tool_calls metadata system error status_code".split()
+    [
+        "messages",
+        "role",
+        "content",
+        "input",
+        "output",
+        "request",
+        "response",
+        "body",
+        "choices",
+        "message",
+        "text",
+        "usage",
+        "type",
+        "prompt_tokens",
+        "created",
+        "task",
+        "gold",
+        "tool_calls",
+        "metadata",
+        "system",
+        "error",
+        "status_code",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),

@@ -75,8 +75,8 @@ def turn(day: int, verdict: Certificate | Refusal, released: bool = False) -> Tu
 
 def look(day: int, delta: float = 0.0) -> dict[str, object]:
     return {
-        **facts(f"v{day}", day), "candidate": f"c{day}", "dataset": f"d{day}", "attempt": 1,
-        "max_loss": 0.2, "delta": delta, "audits": 255, "bounds": "correctness",
+        **facts(f"v{day}", day), "declaration": "t1", "candidate": f"c{day}", "dataset": f"d{day}",
+        "attempt": 1, "max_loss": 0.2, "delta": delta, "audits": 255, "bounds": "correctness",
     }  # fmt: skip
 
 

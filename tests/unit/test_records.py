@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
+from kiosk_log import a_call, an_audit
 from pydantic import ValidationError
 
 from feilun.records import (
@@ -18,7 +19,6 @@ from feilun.records import (
     encode,
     stable_json,
 )
-from kiosk_log import a_call, an_audit
 
 
 def test_stable_json_does_not_depend_on_the_order_of_keys() -> None:
@@ -42,7 +42,7 @@ def test_a_moment_is_kept_in_utc_whatever_the_zone_it_came_in() -> None:
 
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValidationError, match="timezone"):
-        Call.model_validate({**a_call("1").model_dump(), "at": datetime(2026, 3, 1)})  # noqa: DTZ001
+        Call.model_validate({**a_call("1").model_dump(), "at": datetime(2026, 3, 1)})
 
 
 def test_a_record_cannot_be_changed() -> None:

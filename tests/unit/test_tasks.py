@@ -32,7 +32,7 @@ def toml(path: Path, **changed: str | None) -> Path:
 
 def test_a_typed_function_is_a_declaration() -> None:
     @task(max_loss=0.1, shots={"tea": "drinks"})
-    def shelf(line: str) -> Shelf:
+    def shelf(line: str) -> Shelf:  # noqa: ARG001 - the signature is the declaration
         """Name the shelf.
 
         Either of two.
@@ -67,7 +67,8 @@ def test_the_same_declaration_has_the_same_id_and_a_changed_one_another() -> Non
 
     first, again = task(max_loss=0.1)(shelf), task(max_loss=0.1)(shelf)
     assert first == again
-    assert len({first.id, task(max_loss=0.2)(shelf).id, task(max_loss=0.1, name="s")(shelf).id}) == 3
+    others = {task(max_loss=0.2)(shelf).id, task(max_loss=0.1, name="s")(shelf).id}
+    assert len({first.id, *others}) == 3
 
 
 def test_python_and_toml_declare_the_same_task(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from collections import Counter
 from decimal import Decimal
 
+from kiosk_log import PRICES, Stand
+
 from feilun.certify import budget
 from feilun.records import (
     KINDS,
@@ -16,7 +18,6 @@ from feilun.records import (
 from feilun.tasks import loss
 from feilun.testing.kiosk import KIOSK
 from feilun.verify import verify
-from kiosk_log import PRICES, Stand
 
 
 def test_the_wheel_turns() -> None:

@@ -102,7 +102,7 @@ class Answerer:
         if not is_valid(self._task, said.output):
             raise TaskError(
                 f"Task {self._task.task}: {self._teacher.name} answered {said.output!r}, which the "
-                "output schema does not allow. Hold the engine to the schema (JSON schema, grammar)."
+                "output schema does not allow. Hold the engine to the schema (a grammar)."
             )
         return Call(
             **facts,

@@ -193,8 +193,7 @@ def _answered(body: Mapping[str, Json], choice: Choice) -> Said | None:
         return None if value is None else answer(value)
     if isinstance(body.get("choices"), list):
         return answer(body)
-    taken = [key for key in body if _is_chat(body[key]) and key == "messages"]
-    value = fields.get(body, "output", taken)
+    value = fields.get(body, "output")
     return None if value is None else answer(value)
 
 

@@ -17,6 +17,7 @@ _SHARE = 0.05  # and this share of the prompts among which it is found
 _COVER = 0.9  # heads are tasks only if together they hold this share
 _MINED = 300  # characters of a system prompt that drain3 reads
 _KINDS = 20_000  # distinct system prompts mined at most
+_TEMPLATES = 100  # of the heads of user messages: where there are more, they are free text
 _DEPTH = 12
 _CONTEXT = 1000  # characters of a varying context that the student reads
 
@@ -72,6 +73,11 @@ class _Templates:
     def __init__(self, similarity: float) -> None:
         self._drain = Drain(depth=4, sim_th=similarity, max_children=100, max_clusters=1000)
         self._first: dict[int, str] = {}
+
+    @property
+    def count(self) -> int:
+        """How many templates there are so far."""
+        return len(self._first)
 
     def of(self, text: str) -> str:
         """The name of a text's template; a text without words has none."""
@@ -241,9 +247,11 @@ def _templates() -> Callable[[str, int], str | None]:
 
     def template(text: str, start: int) -> str | None:
         piece = _to_delimiter(text, start)
-        if piece is None or len(known) > _KINDS:
+        if piece is None:
             return None
         if piece not in known:
+            if templates.count > _TEMPLATES:
+                return None  # these are no templates
             known[piece] = templates.of(piece[:_MINED])
         return known[piece]
 

@@ -48,9 +48,10 @@ def judge(
     line = task.red_line.max_loss
     delta = budget(task.red_line.confidence, attempt)
     facts: dict[str, Json] = {
-        "id": content_id([candidate.id, dataset.id, attempt]),
+        "id": content_id([task.id, candidate.id, dataset.id, attempt]),
         "task": task.task,
         "at": dataset.until,
+        "declaration": task.id,
         "candidate": candidate.id,
         "dataset": dataset.id,
         "attempt": attempt,

@@ -106,9 +106,7 @@ def _chance(n: int, max_loss: float, delta: float, loss: float) -> float:
     return float(binom.cdf(allowed, n, loss)) if allowed >= 0 else 0.0
 
 
-def look(
-    confidences: Floats, losses: Floats, max_loss: float, delta: float, first: int
-) -> Found:
+def look(confidences: Floats, losses: Floats, max_loss: float, delta: float, first: int) -> Found:
     """Test the line on audits, both arrays of shape (n,), losses in [0, 1].
 
     Begins with the `first` surest audits. Spends `delta`: call it once for a set of
@@ -147,7 +145,7 @@ def _p_values(means: Floats, served: NDArray[np.int64], losses: Floats, line: fl
 
 
 def _upper(total: float, n: int, delta: float) -> float:
-    """Clopper-Pearson upper limit at level delta; for losses in [0, 1], rounded up to whole ones."""
+    """Clopper-Pearson upper limit at level delta, of the total loss rounded up."""
     losses = math.ceil(total - 1e-9)
     return 1.0 if losses >= n else float(beta.ppf(1 - delta, losses + 1, n - losses))
 

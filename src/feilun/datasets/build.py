@@ -94,9 +94,7 @@ def read_examples(
 
 def _calibration(younger: Sequence[Call], said: Judgements) -> tuple[list[Example], float, int]:
     """Audited calls, thinned to one common rate, so that all weigh the same."""
-    audited = [
-        (call, example) for call in younger if (example := calibration_example(call, said))
-    ]
+    audited = [(call, example) for call in younger if (example := calibration_example(call, said))]
     if not audited:
         return [], 0.0, 0
     rates = {call.id: max(a.rate for a in said.audits[call.id]) for call, _ in audited}

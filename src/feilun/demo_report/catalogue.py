@@ -56,6 +56,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "as_table": ("These figures as a table", "以表格查看这些数字"),
     # Before and after
     "ba": ("Before and after", "上岗前后"),
+    "ba.title_refused": ("Where it stands", "现状"),
     "ba.now": ("So far", "目前为止"),
     "ba.before": ("Before", "之前"),
     "ba.after": ("After", "之后"),
@@ -129,8 +130,9 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "曲线统计全部回答，包括教师模型的；红线只约束学生模型的回答。",
     ),
     "gold.line": ("red line for the student {line}", "学生模型红线 {line}"),
-    "gold.window": ("{size}-day window", "{size} 天窗口"),
+    "gold.window": ("windows of {size} days", "每 {size} 天一个窗口"),
     "gold.day": ("one day", "单日"),
+    "gold.all": ("all days, mean {mean}", "全部日期，平均 {mean}"),
     "gold.before": ("until the first release, mean {mean}", "首次上岗前，平均 {mean}"),
     "gold.after": ("since then, mean {mean}", "此后，平均 {mean}"),
     # Chart 3: the certificate

@@ -10,6 +10,7 @@ from feilun.demo_report.facts import (
     added,
     calls,
     problems,
+    refusals,
     stretches,
     windows,
 )
@@ -59,7 +60,8 @@ def before_after(story: Story, say: Words) -> Html:
     )
     table = el("table", el("thead", head), el("tbody", *rows), class_="compare")
     note = say("ba.note" if last else "ba.note_refused")
-    return section("ba", say("ba"), el("div", table, class_="panel"), el("p", note, class_="note"))
+    title = say("ba" if last else "ba.title_refused")
+    return section("ba", title, el("div", table, class_="panel"), el("p", note, class_="note"))
 
 
 def _cell(cell: comparison.Cell, name: str, scope: str | None = None) -> Html:
@@ -69,23 +71,24 @@ def _cell(cell: comparison.Cell, name: str, scope: str | None = None) -> Html:
 
 def served(story: Story, say: Words) -> Html:
     """Chart 1, and its figures."""
-    drawn = figure(
-        charts.served(story, say),
-        say("days.note"),
-        key("student", say("student")),
+    released = any(turn.release for turn in story.turns)
+    keys = [
+        key("student", say("student")) if released else None,
         key("teacher", say("teacher")),
-        key("certificate", say("certified")),
-        key("refusal", say("refused")),
-    )
+        key("certificate", say("certified")) if released else None,
+        key("refusal", say("refused")) if refusals(story) else None,
+    ]
+    drawn = figure(charts.served(story, say), say("days.note"), *(entry for entry in keys if entry))
     return section("days", say("days"), drawn, _as_table(story, say))
 
 
 def accuracy(story: Story, say: Words) -> Html:
     """Chart 2."""
-    names = zip(("before", "after"), stretches(story), strict=True)
+    before, after = stretches(story)
+    named = (("before", "before" if after else "all", before), ("after", "after", after))
     means = (
-        key(name, say(f"gold.{name}", mean=say.percent(added(days).accuracy, 1)))
-        for name, days in names
+        key(sign, say(f"gold.{name}", mean=say.percent(added(days).accuracy, 1)))
+        for sign, name, days in named
         if days
     )
     size = say("gold.window", size=str(WINDOW))

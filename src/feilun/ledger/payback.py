@@ -45,14 +45,16 @@ def payback(
 ) -> Payback:
     """The payback of a task. `since` is the last release: the margin is measured from there."""
     rows = list(postings)
-    unknown = tuple(sorted({f"{p.debit.partition(':')[2]} per {p.unit}" for p in rows if p.amount is None}))
+    unknown = tuple(
+        sorted({f"{p.debit.partition(':')[2]} per {p.unit}" for p in rows if p.amount is None})
+    )
     teacher = _by_call(rows)
     costs = [float(teacher[call.id]) for call in calls if call.id in teacher]
     if unknown or len(costs) < 2:
         return Payback(currency, None, None, None, False, *_NONE, *_NONE, unknown)
     mean, spread = fmean(costs), stdev(costs) / math.sqrt(len(costs))
     spent = _spent(rows)
-    events = _events(calls, rows)
+    events = _events(rows)
     middle, low, high = (
         _meet(events, calls, mean + z * spread, since, z) for z in (0.0, 1.96, -1.96)
     )
@@ -90,7 +92,7 @@ def _spent(rows: Iterable[Posting]) -> Decimal:
     return sum(own, Decimal(0))
 
 
-def _events(calls: Sequence[Call], rows: Iterable[Posting]) -> list[tuple[datetime, float]]:
+def _events(rows: Iterable[Posting]) -> list[tuple[datetime, float]]:
     """What the wheel cost, in time order."""
     costs = [
         (p.at, float(p.amount))

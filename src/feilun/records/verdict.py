@@ -15,6 +15,7 @@ class Verdict(Record):
     1 - confidence, however often the task is retrained.
     """
 
+    declaration: str  # id of the Task whose red line was tested
     candidate: str
     dataset: str
     attempt: int

@@ -93,7 +93,7 @@ def task(
 
 
 def read_task(path: Path) -> Task:
-    """Read a task from TOML: name, instructions, labels or [input]/[output], [red_line], [[shots]]."""
+    """Read a task from TOML: name, instructions, labels or [output], [red_line], [[shots]]."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -102,7 +102,9 @@ def read_task(path: Path) -> Task:
         raise InputError(f"{path}: is not TOML in UTF-8: {error}.") from error
     known = {"name", "instructions", "labels", "input", "output", "red_line", "shots"}
     if unknown := sorted(set(raw) - known):
-        raise InputError(f"{path}: unknown key {unknown[0]!r}. Known keys: {', '.join(sorted(known))}.")
+        raise InputError(
+            f"{path}: unknown key {unknown[0]!r}. Known keys: {', '.join(sorted(known))}."
+        )
     for key in ("name", "instructions", "red_line"):
         if key not in raw:
             raise InputError(f"{path}: the key {key!r} is missing.")

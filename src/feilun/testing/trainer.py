@@ -39,8 +39,7 @@ class FakeTrainer:
     def train(self, task: Task, examples: Sequence[Example]) -> Trained:
         """Raises TrainerError when the examples show fewer than two labels."""
         table = {
-            _key(example.input): [example.output, self._sure(example.input)]
-            for example in examples
+            _key(example.input): [example.output, self._sure(example.input)] for example in examples
         }
         labels = sorted({example.output for example in examples})
         if len(labels) < 2:

@@ -104,7 +104,7 @@ class LinearStudent:
         self._embedder = embedder
 
     def predict(self, input: Json) -> Prediction:
-        """One answer; the path a person waits for. Under 1 ms, batch 1 (`benchmarks/student.py`)."""
+        """One answer, while a person waits: under 1 ms (`benchmarks/student.py`)."""
         return self._predict([text_of(input)])[0]
 
     def predict_many(self, inputs: Sequence[Json]) -> list[Prediction]:

@@ -49,7 +49,8 @@ def fit(rows: sp.csr_matrix, labels: Labels, doubted: Bools, scored: Bools) -> F
     log loss on the held-out `scored` examples. k is at least 2.
     """
     tail = slice(max(0, len(labels) - _TUNED_ON), None)
-    young, goal, marks = rows[tail], labels[tail], scored[tail]
+    young, goal = rows[tail], labels[tail]
+    marks = scored[tail] if scored[tail].any() else np.ones_like(scored[tail])
     classes = int(labels.max()) + 1
     trials = []
     for cost, trust in product(_COSTS, _TRUST if doubted.any() else _TRUST[:1]):

@@ -36,9 +36,7 @@ class Risk:
     audits: int
 
 
-def risk(
-    calls: Iterable[tuple[Call, Audit]], loss: Callable[[Json, Json], float]
-) -> Risk | None:
+def risk(calls: Iterable[tuple[Call, Audit]], loss: Callable[[Json, Json], float]) -> Risk | None:
     """The risk of what was served, each audit weighing 1/rate; None without audits.
 
     The Hajek estimate, with Wilson's interval at the effective sample size
