@@ -199,3 +199,16 @@ def test_no_input_stands_on_two_sides_and_training_is_older() -> None:
     assert not held[0] & held[2]
     assert sides.train[-1].row.line < sides.calibration[0].row.line < sides.holdout[0].row.line
     assert sum(sides.calls.values()) == len(rows)
+
+
+@pytest.mark.parametrize("how", ["answer", "input", "arrival"])
+def test_a_file_that_is_sorted_is_shuffled_and_says_so(how: str) -> None:
+    rng = random.Random(11)
+    pairs = [(free(rng), rng.choice(["a", "b", "c"])) for _ in range(500)]
+    if how != "arrival":
+        pairs.sort(key=lambda pair: pair[how == "answer"])
+    rows = [Row(line=n, text=text, answer=said) for n, (text, said) in enumerate(pairs, 1)]
+    (task,) = discover(rows, "log")
+    sides = split(task.units, gold=False, max_loss=0.05, confidence=0.95, limit=1000)
+    assert sides.order == ("file" if how == "arrival" else "shuffled")
+    assert {unit.right for unit in sides.calibration} == {"a", "b", "c"}

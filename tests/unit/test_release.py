@@ -10,7 +10,8 @@ from feilun.tasks import declare
 from feilun.testing.kiosk import KIOSK
 
 CERTIFICATE = Certificate(
-    id="proof", task=KIOSK.task, at=NOON, candidate="student-1", dataset="d", attempt=1,
+    id="proof", task=KIOSK.task, at=NOON, declaration="k", candidate="student-1",
+    dataset="d", attempt=1,
     max_loss=0.05, delta=0.0608, audits=200, bounds="correctness", threshold=0.8, served=180,
     loss=0.01, loss_upper=0.04, coverage=0.9, coverage_low=0.85, coverage_high=0.94,
 )  # fmt: skip

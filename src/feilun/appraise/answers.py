@@ -14,7 +14,7 @@ from feilun.records import Json
 Kind = Literal["labels", "fields", "free_text", "tools", "media", "too_varied"]
 
 _LABEL = 60  # characters: longer answers are sentences
-_MASS = 0.6  # a closed set holds at least this share of the distinct inputs
+_MASS = 0.6  # of the distinct pairs of input and answer, those of a closed set
 _SPREAD = 3  # and at least this many distinct inputs a label, on average
 
 _FENCE = re.compile(r"^```\w*\s*(.*?)\s*```$", re.DOTALL)
@@ -86,9 +86,10 @@ def answers(pairs: Iterable[tuple[str, str]]) -> Answers:
     short = [(key, r) for key, r in read if not r.fields and len(r.form) <= _LABEL]
     seen = Counter(form for form, _ in {(r.form, key) for key, r in short})
     inputs = len({key for key, _ in read})
+    given = len({(r.form, key) for key, r in read})
     closed = {form for form, times in seen.items() if times >= 2}
     mass = sum(seen[form] for form in closed)
-    if mass < _MASS * inputs or len(closed) * _SPREAD > inputs:
+    if mass < _MASS * given or len(closed) * _SPREAD > inputs:
         return Answers("free_text", {})
     surfaces: dict[str, Counter[str]] = {form: Counter() for form in closed}
     for _, r in short:

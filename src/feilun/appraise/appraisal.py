@@ -28,7 +28,7 @@ from feilun.records import Money, RedLine
 
 _STEPS = 1000  # of progress; reading is the first part
 _READING = 400
-_EXAMPLES = 8000  # that all tasks train on together: with 100 labels each, about 12 s of CPU
+_WORK = 600_000  # examples times labels of all tasks together: about 20 s of one core
 _MOST_EXAMPLES, _FEWEST_EXAMPLES = 4000, 700  # of one task
 
 
@@ -124,16 +124,16 @@ def _read(
             for reason, lines in sorted(broken.items())
         )
         raise InputError(
-            f"{path}: no row can be used ({reasons or 'there is none'}). A row needs an input and "
-            "an answer: name them with --input-column and --output-column."
+            f"{path}: no row can be used ({reasons or 'there is none'}). Fields found: "
+            f"{', '.join(map(repr, log.names)) or 'none'}. A row needs an input and an answer: "
+            "name them with --input-column and --output-column."
         )
     return log, rows, dict(broken), next(iter(log.rows), None) is not None
 
 
 def _judge(found: Sequence[Found], context: Context, progress: Progress | None) -> list[TaskReport]:
-    labelled = sum(task.kind == "labels" for task in found)
-    share = _EXAMPLES // max(1, labelled)
-    limit = min(_MOST_EXAMPLES, max(_FEWEST_EXAMPLES, share))
+    labels = sum(len(task.labels) for task in found if task.kind == "labels")
+    limit = min(_MOST_EXAMPLES, max(_FEWEST_EXAMPLES, _WORK // max(1, labels)))
     audit = context.book.price("audit:person", context.at) if context.book else None
     price = Money(amount=audit.amount, currency=audit.currency) if audit else None
     reports = []

@@ -1,5 +1,6 @@
 """Opening somebody's log: what it is, and its rows one at a time."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -9,7 +10,7 @@ from typing import Literal
 from feilun.appraise import chat, table
 from feilun.appraise.fields import Choice
 from feilun.appraise.lines import Line, Seen, encoding, lines, sample
-from feilun.appraise.row import Broken, Row
+from feilun.appraise.row import Broken, Row, clean
 from feilun.errors import InputError
 
 _HEAD = 50  # lines looked at to tell JSONL from a table
@@ -21,6 +22,7 @@ class Log:
 
     form: Literal["jsonl", "table"]
     columns: dict[str, str]  # role to column, of a table
+    names: list[str]  # of the columns, or of the first object's fields
     notes: list[str]
     rows: Iterator[Row | Broken]
 
@@ -58,7 +60,19 @@ def _objects(path: Path, texts: list[str], source: Iterator[Line | Broken], choi
             elif line.text.strip():
                 yield chat.parse(line.number, line.text, choice)
 
-    return Log("jsonl", {}, [], rows())
+    return Log("jsonl", {}, _names(texts), [], rows())
+
+
+def _names(texts: list[str]) -> list[str]:
+    """The names of the first object's fields."""
+    for text in texts:
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(body, dict):
+            return [clean(str(name))[:60] for name in body][:30]
+    return []
 
 
 def _table(path: Path, source: Iterator[Line | Broken], choice: Choice) -> Log:
@@ -73,4 +87,4 @@ def _table(path: Path, source: Iterator[Line | Broken], choice: Choice) -> Log:
         raise InputError(f"{path}: the first line has a quote that does not end.")
     columns = table.columns(path, head.cells, choice)
     rows = (r if isinstance(r, Broken) else table.row(columns, r) for r in found)
-    return Log("table", columns.roles, table.notes(columns), rows)
+    return Log("table", columns.roles, list(columns.names), table.notes(columns), rows)

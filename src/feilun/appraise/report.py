@@ -1,19 +1,18 @@
 """One task's report: numbers out of what was judged, and sentences for what is missing."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from feilun.appraise.discover import Found, Unit
 from feilun.appraise.judge import Judged
+from feilun.appraise.missing import missing_from
 from feilun.appraise.saving import saving
 from feilun.appraise.shape import Holdout, LeftOut, Missing, TaskReport, Teacher
-from feilun.appraise.split import rows_for, wanted
 from feilun.certify import budget, interval
 from feilun.ledger import TomlBook
 from feilun.ports import Prediction
-from feilun.records import Certificate, RedLine, WhyRefused
+from feilun.records import Certificate, RedLine
 
 LINES = 20  # line numbers named for each reason
 
@@ -101,7 +100,7 @@ def judged(found: Found, result: Judged, context: Context) -> TaskReport:
         baseline_loss=_baseline(result),
         holdout=_holdout(result, certificate),
         teacher=_teacher(found.units),
-        missing=None if certificate else _missing(found, result, context.line),
+        missing=None if certificate else missing_from(found, result, context.line),
         saving=saving(
             [unit.row for unit in served],
             share * _share_of_calls(sides.calls, served, sides.calibration),
@@ -202,45 +201,6 @@ def _teacher(units: Sequence[Unit]) -> Teacher | None:
     )
 
 
-def _missing(found: Found, result: Judged, line: RedLine) -> Missing:
-    of = "gold_rows" if result.gold else "rows"
-    have = len({u.key for u in found.units if u.gold is not None or not result.gold})
-    per_input = len(found.rows) / max(1, len({u.key for u in found.units})) if of == "rows" else 1
-    verdict = result.verdict
-    if isinstance(verdict, Certificate):
-        says = (
-            "Distinct inputs hold the line, but the inputs that were logged most often do not. "
-            "Correct those, then appraise again."
-        )
-        return Missing(why="repeats_above_line", rows=None, of=of, says=says)
-    if verdict is None and len(found.labels) < 2:
-        says = "Every answer is the same: there is nothing to learn. A rule would answer as well."
-        return Missing(why="one_label", rows=None, of=of, says=says)
-    if verdict is None or (verdict.why == WhyRefused.TOO_FEW_AUDITS and not verdict.missing_audits):
-        more = _more(wanted(line.max_loss, line.confidence), have, per_input)
-        return Missing(why="too_few_rows", rows=more, of=of, says=_says(more, of))
-    if verdict.missing_audits is None:
-        loss = "" if verdict.loss is None else f" At its surest it still loses {verdict.loss:.1%}."
-        says = (
-            f"A student of these answers stays above the line.{loss} More such rows would not help."
-        )
-        return Missing(why=str(verdict.why), rows=None, of=of, says=says)
-    total = verdict.missing_audits + (0 if verdict.delta else verdict.audits)
-    why = "too_few_rows" if verdict.why == WhyRefused.TOO_FEW_AUDITS else str(verdict.why)
-    more = _more(total, have, per_input)
-    return Missing(why=why, rows=more, of=of, says=_says(more, of))
-
-
-def _more(calibration: int, have: int, per_input: float) -> int:
-    """How many more rows a log needs for so many distinct inputs to calibrate."""
-    return max(1, math.ceil((rows_for(calibration) - have) * per_input))
-
-
-def _says(more: int, of: str) -> str:
-    what = "rows that people judged, drawn at random" if of == "gold_rows" else "rows"
-    return f"About {more:,} more {what} would be needed, if they are like these."
-
-
 def _notes(found: Found, result: Judged, line: float) -> list[str]:
     said = []
     golds = sum(unit.gold is not None for unit in found.units)
@@ -248,6 +208,11 @@ def _notes(found: Found, result: Judged, line: float) -> list[str]:
         said.append(
             f"{golds} of {len(found.units)} rows have gold. The bound holds if they were drawn at "
             "random; rows picked because they looked wrong (or right) say nothing of the others."
+        )
+    if result.sides.order == "shuffled":
+        said.append(
+            "The rows have no times and are sorted by answer or input, so they were shuffled. "
+            "The bound speaks of calls like those of the whole file, not of the latest."
         )
     if golds and not result.gold:
         said.append(f"{golds} rows have gold: too few to bound correctness. Agreement is judged.")

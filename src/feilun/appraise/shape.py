@@ -79,7 +79,7 @@ class TaskReport(_Part):
     bound: float
     confidence: float
     delta: float
-    order: Literal["time", "file"]
+    order: Literal["time", "file", "shuffled"]
     train: int
     n: int
     threshold: float | None

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from feilun.appraise.discover import Unit
@@ -25,6 +26,10 @@ _CALIBRATE = 3000
 _CALIBRATION = 0.3
 _MOST_CALIBRATION = 0.5
 _SPARE = 1.5  # near-duplicates may take a third of the trained before the limit is missed
+_MOMENTS = 10  # fewer different times order nothing
+_SORTED = 0.3  # excess of equal neighbours, of what is possible; arrivals in bursts stay below
+
+Order = Literal["time", "file", "shuffled"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Sides:
     repeats: int
     conflicts: int
     near_duplicates: int
-    order: Literal["time", "file"]
+    order: Order
 
 
 def split(
@@ -87,11 +92,16 @@ def _take(judged: int, max_loss: float, confidence: float) -> int:
     return min(take, int(judged * _MOST_CALIBRATION), _CALIBRATE)
 
 
-def in_order(units: Sequence[Unit]) -> tuple[list[Unit], Literal["time", "file"]]:
-    """Calls by time where nearly all have one (the others follow their neighbour), else by line."""
+def in_order(units: Sequence[Unit]) -> tuple[list[Unit], Order]:
+    """Calls by time where nearly all have one (the others follow their neighbour), else by line.
+
+    A file that is sorted by answer or by input has no time in it: its calls are shuffled.
+    """
     by_line = sorted(units, key=lambda unit: unit.row.line)
-    timed = sum(unit.row.at is not None for unit in by_line)
-    if timed < _TIMED * len(by_line) or not timed:
+    timed = [unit.row.at for unit in by_line if unit.row.at is not None]
+    if len(timed) < _TIMED * len(by_line) or len(set(timed)) < _MOMENTS:
+        if _sorted_by_content(by_line):
+            return sorted(by_line, key=_lot), "shuffled"
         return by_line, "file"
     last = datetime(1970, 1, 1, tzinfo=UTC)
     moments = []
@@ -105,13 +115,28 @@ def _representatives(ordered: Sequence[Unit]) -> list[Unit]:
     """One call for each distinct input, drawn without a look at its answer, in order."""
     drawn: dict[str, tuple[tuple[bool, bytes], int]] = {}
     for place, unit in enumerate(ordered):
-        lot = hashlib.blake2b(
-            str(unit.row.line).encode(), digest_size=8, person=b"appraise"
-        ).digest()
-        rank = ((unit.gold is None, lot), place)
+        rank = ((unit.gold is None, _lot(unit)), place)
         if unit.key not in drawn or rank < drawn[unit.key]:
             drawn[unit.key] = rank
     return [ordered[place] for place in sorted(place for _, place in drawn.values())]
+
+
+def _lot(unit: Unit) -> bytes:
+    """A lot that follows from a call's line alone."""
+    line = str(unit.row.line).encode()
+    return hashlib.blake2b(line, digest_size=8, person=b"appraise").digest()
+
+
+def _sorted_by_content(units: Sequence[Unit]) -> bool:
+    """Whether neighbours have the same answer, or rising inputs, far more often than by chance."""
+    pairs = list(pairwise(units))
+    if len(pairs) < 20:
+        return False
+    shares = [times / len(units) for times in Counter(unit.right for unit in units).values()]
+    chance = sum(share * share for share in shares)
+    same = sum(one.right == other.right for one, other in pairs) / len(pairs)
+    rising = sum(one.key <= other.key for one, other in pairs) / len(pairs)
+    return same - chance > _SORTED * (1 - chance) > 0 or not 0.1 < rising < 0.9
 
 
 def made_up_time(place: int) -> datetime:

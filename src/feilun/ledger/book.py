@@ -1,5 +1,6 @@
 """A book of prices in TOML. Each price says where it comes from and since when."""
 
+import re
 import tomllib
 from datetime import datetime
 from decimal import Decimal
@@ -38,9 +39,11 @@ class TomlBook:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: is not TOML in UTF-8: {error}.") from error
         self._currency = raw.get("currency")
-        if not isinstance(self._currency, str) or len(self._currency) != 3:
+        if not isinstance(self._currency, str) or not re.fullmatch("[A-Z]{3}", self._currency):
             raise InputError(f'{path}: write the currency first, as in currency = "CNY".')
         prices = raw.get("prices", {})
+        if not isinstance(prices, dict):
+            raise InputError(f"{path}: prices must be a table, [prices], with a row per item.")
         self._prices = {item: self._read(path, item, prices[item]) for item in prices}
 
     @property
@@ -57,8 +60,7 @@ class TomlBook:
         if item not in ITEMS:
             raise InputError(f"{path}: unknown item {item!r}. Items: {', '.join(ITEMS)}.")
         try:
-            per = Decimal(str(raw.get("per", 1)))
-            amount = Decimal(str(raw["amount"])) / per
+            amount = Decimal(str(raw["amount"])) / Decimal(str(raw.get("per", 1)))
             body = {
                 "task": "*",
                 "at": f"{raw['since']}T00:00:00Z",
@@ -70,7 +72,7 @@ class TomlBook:
                 "since": str(raw["since"]),
             }
             return Price.model_validate({"id": content_id(body), **body})
-        except (ArithmeticError, KeyError, ValidationError) as error:
+        except (ArithmeticError, KeyError, TypeError, ValidationError) as error:
             raise InputError(
                 f"{path}: prices.{item!r} needs amount, source and since (a date), "
                 'and may have per, as in { amount = "15", per = 1000000, source = "...", '

@@ -118,10 +118,13 @@ def _meet(
     margins = []
     for number, call in enumerate(calls, start=1):
         change = value if call.by == "student" else 0.0
-        while next_event < len(events) and events[next_event][0] <= call.at:
-            change -= events[next_event][1]
-            next_event += 1
         balance += change
+        while next_event < len(events) and events[next_event][0] <= call.at:
+            at, cost = events[next_event]
+            balance -= cost
+            if since is not None and at > since:  # what came before is no running cost
+                change -= cost
+            next_event += 1
         if since is not None and call.at > since:
             margins.append(change)
         crossed = (crossed or number) if balance >= 0 else None
