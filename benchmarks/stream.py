@@ -117,7 +117,7 @@ class Stream:
         line = self._task.red_line
         delta = budget(line.confidence, self._attempt)
         planned = plan(expect(self._task, trained), len(self._fresh), line.max_loss, delta)
-        if planned.chance < 0.5:
+        if planned.chance < 0.7:
             return
         student = self._trainer.load(trained.artefact)
         said = student.predict_many([text for text, _ in self._fresh])

@@ -103,6 +103,7 @@ def appraise(
     input_column: Annotated[str | None, typer.Option(help="Column of inputs.")] = None,
     output_column: Annotated[str | None, typer.Option(help="Column of answers.")] = None,
     gold_column: Annotated[str | None, typer.Option(help="Column of right answers.")] = None,
+    task_column: Annotated[str | None, typer.Option(help="Column of task names.")] = None,
     prices: Annotated[
         Path | None, typer.Option(envvar="FEILUN_PRICES", help="Prices (TOML), for the saving.")
     ] = None,
@@ -114,13 +115,15 @@ def appraise(
     options = appraisal.Options(
         max_loss=max_loss,
         confidence=confidence,
-        columns=appraisal.Choice(input=input_column, output=output_column, gold=gold_column),
+        columns=appraisal.Choice(
+            input=input_column, output=output_column, gold=gold_column, task=task_column
+        ),
         prices=prices,
     )
     with bar("Reading the log", quiet=as_json) as progress:
         found = appraisal.appraise(file, options, progress=progress)
     if as_json:
-        print_json(appraisal.to_json(found))
+        print(appraisal.to_json(found))
     else:
         appraisal.render(found, out)
 

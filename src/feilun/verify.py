@@ -55,6 +55,7 @@ def _verdict_problem(house: House, verdict: Certificate | Refusal) -> str | None
     try:
         candidate = house.store.get(Candidate, verdict.candidate)
         dataset = house.store.get(Dataset, verdict.dataset)
+        house.store.fetch(dataset.examples)  # raises where the stored examples are damaged
         built = house.build(verdict.task, dataset.cut, dataset.until)
         if encode(built.dataset) != encode(dataset):
             return _first_difference(house, dataset, built)

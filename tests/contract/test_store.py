@@ -38,10 +38,10 @@ def postgres() -> Iterator[str]:
     assert POSTGRES is not None
     schema = f"t_{secrets.token_hex(8)}"
     with psycopg.connect(POSTGRES, autocommit=True) as admin:
-        admin.execute(f"CREATE SCHEMA {schema}")  # type: ignore[arg-type]
+        admin.execute(f"CREATE SCHEMA {schema}")
     yield f"{POSTGRES}{'&' if '?' in POSTGRES else '?'}options=-csearch_path%3D{schema}"
     with psycopg.connect(POSTGRES, autocommit=True) as admin:
-        admin.execute(f"DROP SCHEMA {schema} CASCADE")  # type: ignore[arg-type]
+        admin.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
 class TestMemoryStore(StoreContract):
@@ -220,7 +220,7 @@ class TestPostgres(SqlStoreContract):
         name = f"t_{secrets.token_hex(8)}"
         with psycopg.connect(POSTGRES, autocommit=True) as admin:
             admin.execute(
-                f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII'"  # type: ignore[arg-type]
+                f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII'"
                 " LC_COLLATE 'C' LC_CTYPE 'C'"
             )
             url = make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
@@ -228,7 +228,7 @@ class TestPostgres(SqlStoreContract):
                 with pytest.raises(StoreError, match="ENCODING 'UTF8'"):
                     open_store(url, blobs=tmp_path)
             finally:
-                admin.execute(f"DROP DATABASE {name}")  # type: ignore[arg-type]
+                admin.execute(f"DROP DATABASE {name}")
 
 
 def _cut_connections() -> None:

@@ -164,7 +164,7 @@ def test_an_append_that_finds_no_room_does_not_fail_its_neighbours(store: SqlSto
 
 
 def test_appends_of_eight_threads_share_commits(store: SqlStore) -> None:
-    commits = []
+    commits: list[object] = []
     event.listen(store.engine, "commit", commits.append)
 
     def append(thread: int) -> None:

@@ -240,9 +240,7 @@ def test_a_price_per_million_is_exact(tmp_path: Path) -> None:
         (f'currency = "cny"\n[prices]\n"audit:person" = {{ {WHOLE} }}', "currency"),
     ],
 )
-def test_a_file_that_is_no_book_of_prices_says_why(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_file_that_is_no_book_of_prices_says_why(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         book(tmp_path, text)
     assert "prices.toml" in str(caught.value)

@@ -22,8 +22,10 @@ from feilun.records import (
 
 
 def test_stable_json_does_not_depend_on_the_order_of_keys() -> None:
-    assert stable_json({"b": 1, "a": "文"}) == stable_json({"a": "文", "b": 1}) == (
-        '{"a":"文","b":1}'.encode()
+    assert (
+        stable_json({"b": 1, "a": "文"})
+        == stable_json({"a": "文", "b": 1})
+        == ('{"a":"文","b":1}'.encode())
     )
 
 

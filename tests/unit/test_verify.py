@@ -192,6 +192,17 @@ def test_a_changed_count_in_a_dataset_is_named(lived: Stand) -> None:
     assert all("its counts differ" in (check.problem or "") for check in found)
 
 
+def test_damaged_examples_of_a_dataset_are_named() -> None:
+    stand = opened()
+    certificate = only(stand, Certificate)
+    assert isinstance(certificate, Certificate)
+    examples = stand.store.get(Dataset, certificate.dataset).examples
+    stand.store.spoil_blob(examples)  # type: ignore[attr-defined]
+    found = problems(stand)
+    assert [check.kind for check in found] == ["certificate"]
+    assert examples in (found[0].problem or "")
+
+
 def test_a_damaged_row_is_named_before_anything_is_derived() -> None:
     stand = opened()
     call = next(iter(stand.store.read(Call)))

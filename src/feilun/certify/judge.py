@@ -21,7 +21,7 @@ from feilun.records import (
 )
 from feilun.tasks import loss
 
-_WORTH_A_LOOK = 0.5  # a look that is likelier to fail than to pass is not spent
+_WORTH_A_LOOK = 0.7  # chance to pass; a look that fails costs its audits and its share of delta
 
 
 def next_attempt(verdicts: Iterable[Verdict]) -> int:

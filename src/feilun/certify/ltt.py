@@ -51,10 +51,11 @@ def fewest(max_loss: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log1p(-max_loss))
 
 
-def enough(max_loss: float, delta: float, loss: float, limit: int = 1_000_000) -> int | None:
+def enough(max_loss: float, delta: float, loss: float, limit: int = 5_000) -> int | None:
     """How many served audits prove the line with probability `_POWER`, if `loss` is true.
 
-    None where no number up to `limit` does: `loss` is at or too near the line.
+    None where no number up to `limit` does: `loss` is at or too near the line, and a
+    better student is the cheaper way.
     """
     if loss >= max_loss:
         return None

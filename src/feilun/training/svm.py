@@ -53,7 +53,9 @@ def fit(rows: sp.csr_matrix, labels: Labels, doubted: Bools, scored: Bools) -> F
     marks = scored[tail] if scored[tail].any() else np.ones_like(scored[tail])
     classes = int(labels.max()) + 1
     trials = []
-    for cost, trust in product(_COSTS, _TRUST if doubted.any() else _TRUST[:1]):
+    for cost, trust in product(
+        _COSTS, _TRUST if doubted.any() and not doubted.all() else _TRUST[:1]
+    ):
         weight = np.where(doubted, trust, 1.0)
         held_out = _held_out(young, goal, weight[tail], cost, classes)
         sharpness, log_loss = _sharpen(held_out[marks], goal[marks])

@@ -1,0 +1,155 @@
+"""Writes the goldens anew: PYTHONPATH=src:tests python tests/golden/write.py; read the diff.
+
+`log.jsonl` is the recorded log that all else follows from; the script makes it only where it
+is missing. `records_v1.jsonl` holds one record of each kind as version 1 wrote it. Its lines
+are never rewritten, because what was stored once must stay readable; the script only adds
+a line for a kind that has none.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from kiosk_log import opened
+
+from feilun import certify, datasets, training
+from feilun.ports import Prediction
+from feilun.records import (
+    KINDS,
+    Audit,
+    Call,
+    Example,
+    Feedback,
+    Json,
+    Record,
+    decode,
+    encode,
+    stable_json,
+)
+from feilun.testing import FakeTrainer, MemoryStore
+from feilun.testing.contracts_trainer import kiosk_examples
+from feilun.testing.kiosk import KIOSK, lines
+from feilun.training.linear import LinearTrainer
+from feilun.watch import drawn, judged
+
+HERE = Path(__file__).parent
+LOG, RECORDS = HERE / "log.jsonl", HERE / "records_v1.jsonl"
+EXAMPLES, DATASET = HERE / "examples.jsonl", HERE / "dataset.json"
+VERDICT, STUDENT = HERE / "verdict.json", HERE / "student.json"
+ATTEMPT = 1
+
+
+def read(file: Path) -> list[Record]:
+    """Records of several kinds, a line each: the kind, a tab, the stable JSON."""
+    rows = [row.split("\t", 1) for row in file.read_text(encoding="utf-8").splitlines()]
+    return [decode(KINDS[kind], body) for kind, body in rows]
+
+
+def write(file: Path, records: list[Record]) -> None:
+    """The form that `read` reads."""
+    rows = [f"{record.kind}\t{encode(record).decode()}\n" for record in records]
+    file.write_text("".join(rows), encoding="utf-8", newline="\n")
+
+
+def derived() -> dict[Path, bytes]:
+    """What follows from the log: each golden and the bytes it must hold."""
+    log = read(LOG)
+    calls = [record for record in log if isinstance(record, Call)]
+    middle, end = calls[len(calls) // 2].at, calls[-1].at + timedelta(hours=1)
+    built = datasets.build(
+        KIOSK,
+        calls,
+        [record for record in log if isinstance(record, Feedback)],
+        [record for record in log if isinstance(record, Audit)],
+        cut=middle,
+        until=end,
+    )
+    store = MemoryStore()
+    # A student of its own mind: sure of drinks, less so of all else, and right but for papers.
+    trainer = FakeTrainer(0.5, unseen=0.9, held_out=_as_if_right)
+    candidate = training.train(
+        trainer, KIOSK, built.dataset, built.train, put=store.put, at=end, device="golden"
+    )
+    verdict = certify.judge(
+        KIOSK,
+        candidate.model_copy(update={"seconds": 0.0}),
+        built.dataset,
+        built.calibration,
+        _Kiosk({line.text: line.gold for line in lines(300, seed=42)}),
+        attempt=ATTEMPT,
+    )
+    return {
+        EXAMPLES: built.blob,
+        DATASET: encode(built.dataset) + b"\n",
+        VERDICT: stable_json({verdict.kind: json.loads(encode(verdict))}) + b"\n",
+    }
+
+
+def recorded() -> list[Record]:
+    """Three hundred lines of the kiosk with what people said of them."""
+    start = KIOSK.at + timedelta(days=20_000)
+    log: list[Record] = []
+    for number, line in enumerate(lines(300, seed=42)):
+        at = start + timedelta(minutes=number)
+        call = Call(
+            id=f"{number:05}", task=KIOSK.task, at=at, input=line.text, output=line.said,
+            variant="fake-teacher", by="teacher", tokens_in=100, tokens_out=5, device="golden",
+            seconds=0.5, audit_rate=0.8 if number < 250 else 0.7,
+        )  # fmt: skip
+        log.append(call)
+        after = at + timedelta(seconds=30)
+        about = {"id": f"{number:05}-said", "task": KIOSK.task, "at": after, "call": call.id}
+        if drawn(call):
+            log.append(judged(call, line.gold, "person", id=f"{number:05}-audit", at=after))
+        elif line.said != line.gold:
+            log.append(Feedback(**about, said="correction", output=line.gold))
+        elif number % 2:
+            log.append(Feedback(**about, said="rejected" if number % 3 else "accepted"))
+    return log
+
+
+def student_says() -> list[list[Json]]:
+    """Labels and confidences of a linear student, for thirty lines it has not seen."""
+    trained = LinearTrainer().train(KIOSK, kiosk_examples(200))
+    texts = [line.text for line in lines(30, seed=77)]
+    said = LinearTrainer().load(trained.artefact).predict_many(texts)
+    return [[one.output, one.confidence] for one in said]
+
+
+def one_of_each() -> dict[str, Record]:
+    """The last record of each kind in the life of a stand."""
+    stand = opened()
+    return {name: list(stand.store.read(kind))[-1] for name, kind in KINDS.items()}
+
+
+class _Kiosk:
+    """A student that knows every shelf but that of the papers, which it doubts."""
+
+    def __init__(self, shelves: dict[str, str]) -> None:
+        self._shelves = shelves
+
+    def predict(self, input: str) -> Prediction:
+        """The right shelf, or a doubtful one; surer of longer lines."""
+        shelf = self._shelves[input]
+        sure = 0.6 + len(input) / 200
+        return Prediction("drinks", sure - 0.4) if shelf == "papers" else Prediction(shelf, sure)
+
+    def predict_many(self, inputs: list[str]) -> list[Prediction]:
+        """The same, for many."""
+        return [self.predict(input) for input in inputs]
+
+
+def _as_if_right(example: Example) -> Prediction:
+    return Prediction(example.output, 0.9)
+
+
+if __name__ == "__main__":
+    if not LOG.exists():
+        write(LOG, recorded())
+    for file, body in derived().items():
+        file.write_bytes(body)
+    old = read(RECORDS) if RECORDS.exists() else []
+    kept = {record.kind for record in old}
+    new = [] if kept == set(KINDS) else [r for k, r in one_of_each().items() if k not in kept]
+    write(RECORDS, [*old, *new])
+    STUDENT.write_text(json.dumps(student_says()) + "\n", encoding="utf-8")

@@ -1,0 +1,93 @@
+"""Laws of records: they survive their JSON form, and that form is one and the same."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feilun.records import KINDS, Record, content_id, decode, encode, stable_json
+
+text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=6,
+)
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+shares = st.floats(0, 1)
+moments = st.datetimes(datetime(1, 1, 2), timezones=st.just(UTC))
+amounts = st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False)
+currencies = st.from_regex(r"[A-Z]{3}", fullmatch=True)
+tables = st.dictionaries(text, values, max_size=3)
+
+# Fields of which the name says more than the type.
+NAMED: dict[str, st.SearchStrategy[object]] = {
+    **dict.fromkeys(["at", "cut", "until"], moments),
+    **dict.fromkeys(["input", "output"], values),
+    **dict.fromkeys(["input_schema", "output_schema", "params"], tables),
+    **dict.fromkeys(["seconds", "student_seconds"], st.floats(0, 1e9)),
+    **dict.fromkeys(["amount", "quantity"], amounts),
+    "rate": st.floats(0.001, 1),
+    "audit_rate": shares,
+    "currency": currencies,
+    "missing_cost": st.none() | st.fixed_dictionaries({"amount": amounts, "currency": currencies}),
+    "shots": st.lists(st.fixed_dictionaries({"input": values, "output": values}), max_size=2),
+    "red_line": st.fixed_dictionaries(
+        {"max_loss": st.floats(0.01, 0.99), "confidence": st.floats(0.51, 0.99)}
+    ),
+    "expected": st.lists(st.fixed_dictionaries({"coverage": shares, "loss": finite}), max_size=3),
+}
+TYPED: dict[object, st.SearchStrategy[object]] = {
+    str: text,
+    float: finite,
+    str | None: st.none() | text,
+    float | None: st.none() | finite,
+}
+
+
+def records_of(kind: type[Record]) -> st.SearchStrategy[Record]:
+    """Records of a kind, with every field filled in every way that it allows."""
+    fields: dict[str, st.SearchStrategy[object]] = {}
+    for name, field in kind.model_fields.items():
+        hint: Any = field.annotation
+        typed = TYPED[hint] if hint in TYPED else st.from_type(hint)
+        fields[name] = NAMED.get(name, typed)
+    return st.fixed_dictionaries(fields).map(kind.model_validate)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_record_survives_its_json_form(kind: type[Record]) -> None:
+    @settings(max_examples=25)
+    @given(records_of(kind))
+    def survives(record: Record) -> None:
+        body = encode(record)
+        again = decode(kind, body)
+        assert again == record
+        assert encode(again) == body
+        assert body == stable_json(json.loads(body))
+
+    survives()
+
+
+@given(values)
+def test_stable_json_says_what_was_meant(value: object) -> None:
+    assert json.loads(stable_json(value)) == value
+
+
+@given(st.dictionaries(text, values, max_size=6), st.randoms(use_true_random=False))
+def test_the_order_of_keys_changes_neither_bytes_nor_ids(
+    value: dict[str, object], chance: object
+) -> None:
+    keys = list(value)
+    chance.shuffle(keys)  # type: ignore[attr-defined]
+    shuffled = {key: value[key] for key in keys}
+    assert stable_json(shuffled) == stable_json(value)
+    assert content_id(shuffled) == content_id(value)
