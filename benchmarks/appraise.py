@@ -117,7 +117,8 @@ def main(rows: int) -> None:
     print(
         f"{datetime.now(UTC):%Y-%m-%d}: {rows:,} rows ({size:.0f} MB) in {seconds:.1f} s, "
         f"{rows / seconds:,.0f} rows/s, peak RSS {peak:,.0f} MiB, "
-        f"{os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), Python {platform.python_version()}"
+        f"{os.cpu_count()} cores (load {os.getloadavg()[0]:.1f}), "
+        f"Python {platform.python_version()}"
     )
 
 

@@ -30,7 +30,7 @@ class Setting:
     corrects: float = 0.3  # share of wrong answers shown that people correct
     audits_first: float = 0.5  # audit rate until the first release
     audits_then: float = 0.1
-    turn_every: int = 150  # calls
+    turn_every: int = 300  # calls
 
 
 @dataclass

@@ -1,11 +1,12 @@
 """The kiosk as tests meet it: its records one by one, or a whole stand with its people."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Literal
 
 from feilun.ports import Book, Store, Trainer
-from feilun.records import Audit, Call, Feedback, Json, Task
+from feilun.records import KINDS, Audit, Call, Candidate, Dataset, Feedback, Json, Task
 from feilun.testing import FakeBook, FakeClock, FakeEngine, MemoryStore
 from feilun.testing.kiosk import KIOSK, Line, lines, told
 from feilun.training.linear import LinearTrainer
@@ -115,6 +116,10 @@ class Stand:
         """Answer so many customers; the keeper says what there is to say."""
         return [self._answer(line) for _, line in zip(range(customers), self._next, strict=False)]
 
+    def only(self, wanted: Callable[[Line], bool]) -> None:
+        """From now on only customers come who are wanted."""
+        self._next = iter([line for line in self._next if wanted(line)])
+
     def turn(self) -> Turn:
         """Turn the wheel, a minute after the last customer."""
         self.clock.advance(timedelta(minutes=1))
@@ -132,6 +137,15 @@ class Stand:
                 self.house.correct(call, line.gold)
             self._notices = not self._notices
         return call
+
+
+def moved(stand: Stand, store: Store) -> None:
+    """Put all that a stand's store holds into another one, at once."""
+    for candidate in stand.store.read(Candidate):
+        store.put(stand.store.fetch(candidate.artefact))
+    for dataset in stand.store.read(Dataset):
+        store.put(stand.store.fetch(dataset.examples))
+    store.append(*[record for kind in KINDS.values() for record in stand.store.read(kind)])
 
 
 def opened() -> Stand:

@@ -60,6 +60,12 @@ Blobs = Annotated[
 Prices = Annotated[
     Path, typer.Option("--prices", envvar="FEILUN_PRICES", help="Your own book of prices (TOML).")
 ]
+Embedder = Annotated[
+    Path | None,
+    typer.Option(
+        "--embedder", envvar="FEILUN_EMBEDDER", help="Folder of an ONNX sentence encoder."
+    ),
+]
 Lang = Annotated[
     Language | None, typer.Option("--lang", help="Language of tables and reports; else from LANG.")
 ]
@@ -167,10 +173,11 @@ def turn(
     store: Where = ".feilun",
     blobs: Blobs = None,
     prices: Prices = PRICES,
+    embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
     """Turn the wheel once: collect, train, certify, release. Exit code 1 if nothing moved."""
-    with _house(store, blobs, prices) as house, err.status(f"Turning {task}"):
+    with _house(store, blobs, prices, embedder) as house, err.status(f"Turning {task}"):
         turned = house.turn(task)
     shape = {
         "schema": "feilun.turn/1",
@@ -191,10 +198,14 @@ def verify(
     store: Where = ".feilun",
     blobs: Blobs = None,
     prices: Prices = PRICES,
+    embedder: Embedder = None,
     as_json: AsJson = False,
 ) -> None:
     """Derive every certificate and refusal again from the log. Exit code 1 if one differs."""
-    with _house(store, blobs, prices) as house, bar("Verifying", quiet=as_json) as progress:
+    with (
+        _house(store, blobs, prices, embedder) as house,
+        bar("Verifying", quiet=as_json) as progress,
+    ):
         checks = list(derive_again(house, progress))
     failed = [check for check in checks if check.problem]
     if as_json:
@@ -243,14 +254,19 @@ def rollback(
 
 @contextmanager
 def _house(
-    store: str, blobs: Path | None, prices: Path, *, create: bool = False
+    store: str,
+    blobs: Path | None,
+    prices: Path,
+    embedder: Path | None = None,
+    *,
+    create: bool = False,
 ) -> Iterator[House]:
     """The house of a store. Only `declare` and `demo` make a new one."""
     if "://" not in store and not create and not (Path(store) / "feilun.db").exists():
         raise InputError(
             f"There is no store in {store!r}. Name one with --store, or run `feilun demo`."
         )
-    house = open_house(store, blobs=blobs, prices=prices)
+    house = open_house(store, blobs=blobs, prices=prices, embedder=embedder)
     try:
         yield house
     finally:

@@ -12,7 +12,15 @@ from pathlib import Path
 from feilun import certify, datasets, ledger, release, training, watch
 from feilun.answer import Answerer
 from feilun.clock import SystemClock
-from feilun.errors import EngineError, NotFound, ReleaseError, StoreError, TaskError, TrainerError
+from feilun.errors import (
+    EngineError,
+    NotFound,
+    ReleaseError,
+    StoreError,
+    TaskError,
+    TrainerError,
+    Unreadable,
+)
 from feilun.ledger import Payback, TomlBook
 from feilun.ports import Book, Clock, Engine, Store, Student, Trainer
 from feilun.records import (
@@ -36,6 +44,7 @@ from feilun.records import (
 )
 from feilun.store import open_store
 from feilun.tasks import loss
+from feilun.training.embedding import OnnxEmbedder
 from feilun.training.linear import LinearTrainer
 
 PRICES = Path(__file__).parent / "ledger" / "prices.toml"
@@ -68,6 +77,7 @@ class House:
         book: Book,
         clock: Clock,
         trainer: Trainer,
+        others: Sequence[Trainer] = (),
         teachers: Mapping[str, Engine] | None = None,
         audit_rate: float = 0.1,
         device: str = "cpu",
@@ -75,7 +85,8 @@ class House:
         self.store = store
         self.book = book
         self._clock = clock
-        self._trainer = trainer
+        self._trainer = trainer  # trains; all of them load what they have trained
+        self._trainers = {each.name: each for each in (trainer, *others)}
         self._teachers = dict(teachers or {})
         self.audit_rate = audit_rate
         self._device = device
@@ -180,7 +191,7 @@ class House:
             candidate,
             built.dataset,
             built.calibration,
-            self._trainer.load(self.store.fetch(candidate.artefact)),
+            self.student(candidate),
             attempt=attempt,
             audit_price=self.audit_price(until),
         )
@@ -217,7 +228,13 @@ class House:
 
     def student(self, candidate: Candidate) -> Student:
         """Load a candidate. Raises Unreadable, NotFound or Damaged."""
-        return self._trainer.load(self.store.fetch(candidate.artefact))
+        trainer = self._trainers.get(candidate.trainer)
+        if trainer is None:
+            raise Unreadable(
+                f"Candidate {candidate.id} was trained by {candidate.trainer}, which is not at "
+                "hand. Name the folder of its embedder (--embedder, FEILUN_EMBEDDER)."
+            )
+        return trainer.load(self.store.fetch(candidate.artefact))
 
     # Releasing
 
@@ -363,9 +380,12 @@ def open_house(
     prices: Path = PRICES,
     teachers: Mapping[str, Engine] | None = None,
     audit_rate: float = 0.1,
+    embedder: Path | None = None,
     clock: Clock | None = None,
 ) -> House:
     """A house on a folder (SQLite) or a PostgreSQL URL, with the parts that ship.
+
+    With the folder of an `embedder`, students are trained on embeddings beside n-grams.
 
     Raises StoreError for a store and InputError for a price book that cannot be read.
     """
@@ -374,7 +394,8 @@ def open_house(
         open_store(where, blobs),
         book=book,
         clock=clock or SystemClock(),
-        trainer=LinearTrainer(),
+        trainer=LinearTrainer(embedder=OnnxEmbedder(embedder) if embedder else None),
+        others=[LinearTrainer()],
         teachers=teachers,
         audit_rate=audit_rate,
     )

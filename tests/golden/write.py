@@ -65,8 +65,7 @@ def derived() -> dict[Path, bytes]:
         until=end,
     )
     store = MemoryStore()
-    # A student of its own mind: sure of drinks, less so of all else, and right but for papers.
-    trainer = FakeTrainer(0.5, unseen=0.9, held_out=_as_if_right)
+    trainer = FakeTrainer(held_out=_without_papers)
     candidate = training.train(
         trainer, KIOSK, built.dataset, built.train, put=store.put, at=end, device="golden"
     )
@@ -75,7 +74,7 @@ def derived() -> dict[Path, bytes]:
         candidate.model_copy(update={"seconds": 0.0}),
         built.dataset,
         built.calibration,
-        _Kiosk({line.text: line.gold for line in lines(300, seed=42)}),
+        _Kiosk({line.text: line.gold for line in lines(360, seed=42)}),
         attempt=ATTEMPT,
     )
     return {
@@ -86,15 +85,15 @@ def derived() -> dict[Path, bytes]:
 
 
 def recorded() -> list[Record]:
-    """Three hundred lines of the kiosk with what people said of them."""
+    """Three hundred and sixty lines of the kiosk with what people said of them."""
     start = KIOSK.at + timedelta(days=20_000)
     log: list[Record] = []
-    for number, line in enumerate(lines(300, seed=42)):
+    for number, line in enumerate(lines(360, seed=42)):
         at = start + timedelta(minutes=number)
         call = Call(
             id=f"{number:05}", task=KIOSK.task, at=at, input=line.text, output=line.said,
             variant="fake-teacher", by="teacher", tokens_in=100, tokens_out=5, device="golden",
-            seconds=0.5, audit_rate=0.8 if number < 250 else 0.7,
+            seconds=0.5, audit_rate=0.8 if number < 300 else 0.7,
         )  # fmt: skip
         log.append(call)
         after = at + timedelta(seconds=30)
@@ -139,7 +138,9 @@ class _Kiosk:
         return [self.predict(input) for input in inputs]
 
 
-def _as_if_right(example: Example) -> Prediction:
+def _without_papers(example: Example) -> Prediction:
+    if example.output == "papers":
+        return Prediction("drinks", 0.2)
     return Prediction(example.output, 0.9)
 
 

@@ -18,7 +18,7 @@ GOODS: dict[str, tuple[str, ...]] = {
     "papers": ("the newspaper", "postcards", "a notebook", "报纸", "明信片", "笔记本"),
 }
 _ASKING = ("please bring {} for {name}", "{name} wants {}", "给{name}拿{}", "{}，{name}要")
-_USUAL = ("the usual", "老样子")
+USUAL = ("the usual", "老样子")
 _LETTERS = "bcdfghjklmnpqrstvwxyz"
 
 KIOSK: Task = declare(
@@ -52,7 +52,7 @@ def told(traffic: list[Line]) -> dict[Json, Json]:
 
 def _line(chance: random.Random) -> Line:
     gold = chance.choice(list(GOODS))
-    goods = chance.choice(_USUAL if chance.random() < 1 / 7 else GOODS[gold])
+    goods = chance.choice(USUAL if chance.random() < 1 / 7 else GOODS[gold])
     name = "".join(chance.choices(_LETTERS, k=9))
     others = [shelf for shelf in GOODS if shelf != gold]
     said = chance.choice(others) if chance.random() < 1 / 5 else gold

@@ -70,7 +70,6 @@ class LinearTrainer:
             "bias": weights[-1],
         }
         params = {
-            "cost": fitted.cost,
             "trust": fitted.trust,
             "log_loss": round(fitted.log_loss, 6),
         }
