@@ -214,7 +214,7 @@ def test_a_database_that_another_process_holds_is_waited_for(store: SqlStore) ->
     assert ids(store) == ["1"]
 
 
-def test_no_statement_walks_the_whole_log(store: SqlStore) -> None:
+def test_every_statement_finds_its_rows_by_an_index(store: SqlStore) -> None:
     store.append(*[a_call(f"{n}") for n in range(300)])
     plans: list[str] = []
 
@@ -233,6 +233,7 @@ def test_no_statement_walks_the_whole_log(store: SqlStore) -> None:
     list(store.read(Call, task="triage"))
     assert len(plans) > 8
     assert not [plan for plan in plans if "SCAN" in plan or "TEMP B-TREE" in plan]
+    assert all("(kind=? AND " in plan for plan in plans if "USING" in plan)
 
 
 def _append_pairs(folder: Path, name: str, pairs: int) -> None:

@@ -313,7 +313,7 @@ def test_too_few_audits_are_refused_without_a_look_and_say_how_many_and_for_how_
     assert (found.why, found.delta, found.tested, found.loss) == (
         WhyRefused.TOO_FEW_AUDITS, 0, 0, None,
     )  # fmt: skip
-    assert found.missing_audits is not None
+    assert found.missing_audits == (plan(SURE, 30, LINE, DELTA).wanted or 0) - 30
     assert found.missing_cost == Money(
         amount=Decimal("0.02") * found.missing_audits, currency="CNY"
     )

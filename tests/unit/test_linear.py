@@ -68,6 +68,16 @@ def test_the_tasks_own_shots_are_learnt_from() -> None:
     assert said != untaught.predict("kombucha")
 
 
+def test_a_teacher_that_is_often_wrong_is_trusted_less_than_people_are() -> None:
+    taught = kiosk_examples(300)
+    misled = [
+        e.model_copy(update={"output": "papers", "judge": "teacher", "source": "teacher"})
+        for e in taught[:150]
+    ]
+    assert LinearTrainer().train(KIOSK, [*misled, *taught[150:]]).params["trust"] < 1
+    assert LinearTrainer().train(KIOSK, taught).params["trust"] == 1
+
+
 def test_at_most_the_youngest_examples_are_used() -> None:
     examples = kiosk_examples(120)
     youngest = LinearTrainer().train(KIOSK, examples[-50:])

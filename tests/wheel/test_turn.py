@@ -108,15 +108,29 @@ def test_the_wheel_turns() -> None:
     assert [kind for kind, made in KINDS.items() if not list(house.store.read(made))] == []
 
 
-def test_a_second_look_has_less_to_spend_and_needs_younger_audits() -> None:
+def test_each_look_has_less_to_spend_and_takes_audits_that_no_look_has_seen() -> None:
     kiosk = Stand()
-    kiosk.serve(930)
+    looks = []
+    for _ in range(3):
+        kiosk.serve(600)
+        looks.append(kiosk.turn())
+    verdicts = [turned.verdict for turned in looks]
+    assert [verdict.attempt for verdict in verdicts] == [1, 2, 3]
+    spent = [verdict.delta for verdict in verdicts]
+    assert spent == sorted(spent, reverse=True)
+    assert 0 < sum(spent) < 1 - KIOSK.red_line.confidence
+    assert [turned.dataset.cut for turned in looks[1:]] == [verdict.at for verdict in verdicts[:2]]
+
+
+def test_a_refusal_without_a_look_leaves_its_audits_for_the_next_one() -> None:
+    kiosk = Stand()
+    kiosk.serve(60)
     first = kiosk.turn()
-    kiosk.serve(400)
+    assert first.verdict.delta == 0
+    kiosk.serve(60)
     second = kiosk.turn()
-    assert first.verdict.delta > second.verdict.delta > 0
-    assert second.verdict.attempt == 2
-    assert second.dataset.cut == first.verdict.at
+    assert second.verdict.attempt == 1
+    assert second.dataset.cut < first.verdict.at
 
 
 def test_a_retrain_that_is_refused_leaves_the_released_student_in_place() -> None:

@@ -62,7 +62,7 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "ba.after": ("After", "之后"),
     "ba.figure": ("Figure", "指标"),
     "ba.who_before": ("the teacher alone", "仅教师模型"),
-    "ba.who_after": ("student first, since the last release", "学生模型优先，自最近一次上岗"),
+    "ba.who_after": ("student first, since the first release", "学生模型优先，自首次上岗"),
     "ba.calls": ("{calls} calls", "{calls} 次调用"),
     "ba.accuracy": ("Right answers, as judged by people", "正确率（人工审核）"),
     "ba.interval": ("95 % interval {interval}", "95% 区间 {interval}"),

@@ -43,10 +43,10 @@ class Window:
 
 
 def proof(story: Story) -> Proof | None:
-    """The last turn that got a certificate."""
+    """The turn whose certificate put the present student to work."""
     found = None
     for turn in story.turns:
-        if isinstance(turn.verdict, Certificate):
+        if turn.release and isinstance(turn.verdict, Certificate):
             found = Proof(turn, turn.verdict)
     return found
 

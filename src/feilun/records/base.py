@@ -28,7 +28,9 @@ Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 class Record(BaseModel):
     """The base of all records. `id` is unique within a kind, for ever."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # "constants" keeps NaN and infinity as they are, so that `stable_json` refuses them;
+    # pydantic's default would turn them into null and nobody would know.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     kind: ClassVar[str]
 

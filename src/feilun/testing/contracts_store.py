@@ -139,7 +139,9 @@ class StoreContract:
         store.append(a_call("2"))
         assert [call.id for call in store.read(Call)] == ["1", "2"]
 
-    @pytest.mark.parametrize("input", ["\ud800", object()], ids=["half a letter", "object"])
+    @pytest.mark.parametrize(
+        "input", ["\ud800", object(), float("nan")], ids=["half a letter", "object", "NaN"]
+    )
     def test_a_record_without_a_json_form_is_refused_by_name(
         self, store: Store, input: Json
     ) -> None:
