@@ -243,10 +243,15 @@ class House:
         return release.pointer(self.store.read(Release, name))
 
     def release(self, name: str, certificate: str, reason: str) -> Release:
-        """A person releases a certified candidate. Raises ReleaseError for another task's."""
+        """A person releases a certified candidate. ReleaseError: it proves too little."""
         found = self.store.get(Certificate, certificate)
         if found.task != name:
             raise ReleaseError(f"Certificate {certificate} is of task {found.task}, not {name}.")
+        if not self._holds(found, self.task(name)):
+            raise ReleaseError(
+                f"Certificate {certificate} does not prove what task {name} asks now: its "
+                "labels, loss or red line have changed. Turn the wheel for a new one."
+            )
         moved = release.by_person(found, self.pointer(name), reason=reason, **self._now())
         self._move(moved)
         return moved
@@ -304,15 +309,19 @@ class House:
         return self._answerers[name]
 
     def _entitled(self, task: Task) -> Release | None:
-        """The release in force, unless the task has since declared a stricter red line."""
+        """The release in force, unless the task has since asked for what it does not prove."""
         moved = self.pointer(task.task)
         if moved is None or moved.certificate is None:
             return moved
-        proof = self.store.get(Certificate, moved.certificate)
-        tested = self.store.get(Task, proof.declaration).red_line
-        line = task.red_line
-        holds = tested.max_loss <= line.max_loss and tested.confidence >= line.confidence
-        return moved if holds else None
+        return moved if self._holds(self.store.get(Certificate, moved.certificate), task) else None
+
+    def _holds(self, proof: Certificate, task: Task) -> bool:
+        """Whether a certificate proves at least what the task asks now."""
+        tested = self.store.get(Task, proof.declaration)
+        strict = tested.red_line.max_loss <= task.red_line.max_loss
+        sure = tested.red_line.confidence >= task.red_line.confidence
+        same = (tested.input_schema, tested.output_schema, tested.loss)
+        return strict and sure and same == (task.input_schema, task.output_schema, task.loss)
 
     def _load(self, moved: Release) -> Student:
         return self.student(self.store.get(Candidate, moved.variant or ""))
@@ -320,7 +329,7 @@ class House:
     def _move(self, moved: Release) -> None:
         self.store.append(moved)
         if moved.task in self._answerers:
-            self._answerers[moved.task].point(moved)
+            self._answerers[moved.task].point(self._entitled(self.task(moved.task)))
 
     def _cut(self, name: str, verdicts: Iterable[Verdict], until: datetime) -> datetime:
         """Where training ends and calibration begins: audits are spent once, in time order."""

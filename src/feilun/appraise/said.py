@@ -81,6 +81,7 @@ def content(value: Json) -> Said:
     texts, why = [], None
     for part in value:
         kind = part.get("type") if isinstance(part, dict) else None
+        kind = kind if isinstance(kind, str) else None
         if kind in _MEDIA:
             why = "media"
         elif kind in TOOLS:

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _STEPS = 60  # thresholds tested at most; more buy under 1 % of coverage on Banking77
 _POWER = 0.8  # chance that a sample called enough proves the line
+_AS_LIKELY = 0.02
 _SURE = 0.25  # of a student that expects nothing: its surest quarter errs at a quarter of the line
 
 
@@ -91,8 +92,10 @@ def plan(expected: Sequence[Expected], audits: int, max_loss: float, delta: floa
     wanted = [math.ceil(need / coverage) for need, coverage in needs if need]
     starts = [(round(p.coverage * audits), p) for p in points]
     chances = [(_chance(n, max_loss, delta, p.loss), n) for n, p in starts if n]
-    chance, first = max(chances, default=(0.0, 0))
-    return Plan(first, chance, min(wanted, default=None))
+    best, _ = max(chances, default=(0.0, 0))
+    # Of starts about as likely to pass the smallest: what it passes stands, whatever follows.
+    first = min((n for chance, n in chances if chance >= best - _AS_LIKELY), default=0)
+    return Plan(first, best, min(wanted, default=None))
 
 
 def _passes(n: int, max_loss: float, delta: float, loss: float) -> bool:

@@ -55,10 +55,11 @@ def payback(
     mean, spread = fmean(costs), stdev(costs) / math.sqrt(len(costs))
     spent = _spent(rows)
     events = _events(rows)
-    middle, low, high = (
-        _meet(events, calls, mean + z * spread, since, z) for z in (0.0, 1.96, -1.96)
-    )
     served = sum(call.by == "student" for call in calls)
+    middle, low, high = (
+        _meet(events, calls, mean + z * spread, since, z) if served else None
+        for z in (0.0, 1.96, -1.96)
+    )
     per_day = _calls_per_day(calls)
     return Payback(
         currency=currency,
@@ -130,7 +131,7 @@ def _meet(
         crossed = (crossed or number) if balance >= 0 else None
     balance -= sum(cost for _, cost in events[next_event:])
     if balance >= 0:
-        return crossed or len(calls)
+        return crossed
     if len(margins) < 2:
         return None
     margin = fmean(margins) + z * stdev(margins) / math.sqrt(len(margins))
