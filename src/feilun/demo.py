@@ -30,8 +30,8 @@ from feilun.wiring import PRICES, House, Turn
 TEACHER = "prompt:qwen2.5-coder-1.5b-instruct-q4_k_m"
 CORRECTS = 0.35  # of the wrong answers that they are shown, people correct this share
 AUDIT_RATE = 0.3  # of calls, until the first release
-WATCH_RATE = 0.1  # of calls, from then on
-TURN_EVERY = 8  # days
+WATCH_RATE = 0.15  # of calls, from then on
+TURN_EVERY = 7  # days
 
 
 @dataclass(frozen=True)
