@@ -86,26 +86,36 @@ def warm(onnx: Path | None, replays: int) -> None:
     )
 
 
-def _one(onnx: Path | None, setting: Setting, seed: int) -> Outcome:
+def _one(onnx: Path | None, setting: Setting, judged_before: bool, seed: int) -> Outcome:
     data = shared("banking77-gpt4")
     items = [Item(r["text"], r["label"], r["gpt-label"]) for r in rows(data / "test_answers.csv")]
     shots = [Shot(input=r["text"], output=r["label"]) for r in rows(data / "fewshot_train.csv")]
     names = sorted({item.gold for item in items}, key=int)
     task = labels_task("banking77", names, COLD_LINE).model_copy(update={"shots": tuple(shots)})
     trainer = trainer_of(onnx, [item.text for item in items] if onnx else ())
-    return Stream(task, trainer, [], setting, seed).run(items)
+    stream = Stream(task, trainer, [], setting, seed)
+    if judged_before:
+        dev = [(r["text"], r["label"]) for r in rows(data / "dev_answers.csv")]
+        np.random.default_rng(seed).shuffle(dev)
+        stream.audited_before(dev)
+    return stream.run(items)
 
 
-def cold(onnx: Path | None, orders: int) -> None:
-    """231 shots, then the test items as a stream with GPT-4's recorded answers."""
+def cold(onnx: Path | None, orders: int, judged_before: bool) -> None:
+    """231 shots, then the test items as a stream with GPT-4's recorded answers.
+
+    `judged_before`: the 1,001 dev items of OCaTS, which tunes its thresholds on them, have
+    been judged before the first call; they train and certify the first student.
+    """
     setting = Setting()
     with ProcessPoolExecutor(2) as pool:
-        outcomes = list(pool.map(partial(_one, onnx, setting), range(orders)))
+        outcomes = list(pool.map(partial(_one, onnx, setting, judged_before), range(orders)))
     spans = [span for o in outcomes for span in o.served_by_certificate if span[0] >= 100]
     above = sum(wrong / served > COLD_LINE for served, wrong in spans)
     first = [o.first_release or o.calls for o in outcomes]
     print(
-        f"cold, {orders} orders, {setting}:"
+        f"cold{', 1,001 dev items judged before' if judged_before else ''},"
+        f" {orders} orders, {setting}:"
         f" accuracy {mean_interval([o.accuracy for o in outcomes])},"
         f" GPT-4 asked for {mean_interval([o.teacher_share for o in outcomes])} of calls,"
         f" audits {mean_interval([o.audits / o.calls for o in outcomes])} of calls,"
@@ -128,7 +138,8 @@ def main() -> None:
     if asked.part != "cold":
         warm(asked.onnx, asked.replays)
     if asked.part != "warm":
-        cold(asked.onnx, asked.orders)
+        cold(asked.onnx, asked.orders, judged_before=False)
+        cold(asked.onnx, asked.orders, judged_before=True)
 
 
 if __name__ == "__main__":

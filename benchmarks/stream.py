@@ -28,8 +28,8 @@ class Item:
 @dataclass(frozen=True)
 class Setting:
     corrects: float = 0.3  # share of wrong answers shown that people correct
-    audits_first: float = 0.5  # audit rate until the first release
-    audits_then: float = 0.1
+    audits_first: float = 0.7  # audit rate until the first release
+    audits_then: float = 0.2
     turn_every: int = 300  # calls
 
 
@@ -76,6 +76,11 @@ class Stream:
         self._attempt = 1
         self.outcome = Outcome()
 
+    def audited_before(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Judged calls (text, right label) from before the stream; a turn follows."""
+        self._fresh += pairs
+        self._turn()
+
     def run(self, items: Sequence[Item]) -> Outcome:
         order = list(items)
         self._random.shuffle(order)
@@ -113,20 +118,24 @@ class Stream:
             self._known.append(example(item.text, output, "teacher"))
 
     def _turn(self) -> None:
-        trained = self._trainer.train(self._task, self._known)
+        # As `House.turn` does: before the first look the older half of the audits trains.
+        half = len(self._fresh) // 2 if self._attempt == 1 else 0
+        older, fresh = self._fresh[:half], self._fresh[half:]
+        learnt = self._known + [example(text, gold, "audit") for text, gold in older]
+        trained = self._trainer.train(self._task, learnt)
         line = self._task.red_line
         delta = budget(line.confidence, self._attempt)
-        planned = plan(expect(self._task, trained), len(self._fresh), line.max_loss, delta)
+        planned = plan(expect(self._task, trained), len(fresh), line.max_loss, delta)
         if planned.chance < 0.7:
             return
         student = self._trainer.load(trained.artefact)
-        said = student.predict_many([text for text, _ in self._fresh])
-        losses = [float(p.output != gold) for p, (_, gold) in zip(said, self._fresh, strict=True)]
+        said = student.predict_many([text for text, _ in fresh])
+        losses = [float(p.output != gold) for p, (_, gold) in zip(said, fresh, strict=True)]
         confidences = np.array([p.confidence for p in said])
         found = look(confidences, np.array(losses), line.max_loss, delta, planned.first)
         self._attempt += 1
         self.outcome.looks += 1
-        coverage = found.served / len(self._fresh)
+        coverage = found.served / len(fresh)
         if found.threshold is not None and coverage >= self._coverage:
             self._student, self._threshold, self._coverage = student, found.threshold, coverage
             self.outcome.served_by_certificate.append((0, 0))
