@@ -50,7 +50,7 @@ WHEEL = (
     Stage("certify", "certify", "fresh audits decide whether it may serve",
           (Task, Dataset, Candidate, Certificate, Refusal), (Certificate, Refusal)),
     Stage("release", "release", "the pointer moves",
-          (Certificate, Release), (Release,)),
+          (Task, Certificate, Release), (Release,)),
     Stage("price", "ledger", "a book of prices is opened",
           (), (Price,)),
     Stage("account", "ledger", "everything that happened becomes money",

@@ -136,7 +136,7 @@ class House:
     def keep(self, *records: Record) -> None:
         """Append records and the prices and postings that go with them, in one durable step."""
         prices = [price for record in records for price in self._new_prices(record.at)]
-        self.store.append(*records, *prices, *self._postings(records))
+        self.store.append(*records, *prices, *ledger.postings(records, self.book))
         self._priced.update(price.id for price in prices)
 
     # Judging
@@ -316,12 +316,7 @@ class House:
         return moved if self._holds(self.store.get(Certificate, moved.certificate), task) else None
 
     def _holds(self, proof: Certificate, task: Task) -> bool:
-        """Whether a certificate proves at least what the task asks now."""
-        tested = self.store.get(Task, proof.declaration)
-        strict = tested.red_line.max_loss <= task.red_line.max_loss
-        sure = tested.red_line.confidence >= task.red_line.confidence
-        same = (tested.input_schema, tested.output_schema, tested.loss)
-        return strict and sure and same == (task.input_schema, task.output_schema, task.loss)
+        return release.proves(self.store.get(Task, proof.declaration), task)
 
     def _load(self, moved: Release) -> Student:
         return self.student(self.store.get(Candidate, moved.variant or ""))
@@ -356,20 +351,6 @@ class House:
         except (StoreError, TrainerError):
             return True
         return verdict.served > sum(p.confidence >= now.threshold for p in said)
-
-    def _postings(self, records: Sequence[Record]) -> Iterator[Posting]:
-        for record in records:
-            match record:
-                case Call():
-                    yield from ledger.post_call(record, self.book)
-                case Audit():
-                    yield ledger.post_audit(record, self.book)
-                case Feedback():
-                    yield from ledger.post_correction(record, self.book)
-                case Candidate():
-                    yield ledger.post_training(record, self.book)
-                case _:
-                    pass
 
     def _said(self, feedback: Feedback) -> Feedback:
         self.keep(feedback)

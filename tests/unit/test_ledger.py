@@ -12,10 +12,7 @@ from feilun.ledger import (
     Payback,
     TomlBook,
     payback,
-    post_audit,
-    post_call,
-    post_correction,
-    post_training,
+    postings,
 )
 from feilun.records import Call, Candidate, Posting, Price
 from feilun.testing import FakeBook
@@ -34,7 +31,7 @@ def amounts(postings: list[Posting]) -> dict[str, Decimal | None]:
 
 
 def test_a_teachers_call_costs_its_tokens() -> None:
-    posted = list(post_call(a_call("1", **TEACHERS), BOOK))
+    posted = list(postings([a_call("1", **TEACHERS)], BOOK))
     assert [posting.amount for posting in posted] == [Decimal("0.05"), Decimal("0.01")]
     assert {posting.debit for posting in posted} == {"expense:teacher"}
     assert {posting.cause for posting in posted} == {"call:1"}
@@ -42,30 +39,30 @@ def test_a_teachers_call_costs_its_tokens() -> None:
 
 def test_cached_tokens_are_billed_at_their_own_price() -> None:
     book = FakeBook({**PRICES, "teacher:cached_token": "0.0001"})
-    posted = list(post_call(a_call("1", **TEACHERS, tokens_cached=80), book))
+    posted = list(postings([a_call("1", **TEACHERS, tokens_cached=80)], book))
     assert [posting.quantity for posting in posted] == [20, 80, 5]
     assert sum(posting.amount or 0 for posting in posted) == Decimal("0.028")
 
 
 def test_a_tariff_without_a_price_for_the_cache_bills_cached_tokens_in_full() -> None:
-    posted = list(post_call(a_call("1", **TEACHERS, tokens_cached=80), BOOK))
+    posted = list(postings([a_call("1", **TEACHERS, tokens_cached=80)], BOOK))
     assert [posting.quantity for posting in posted] == [100, 5]
 
 
 def test_an_engine_that_counts_no_tokens_is_billed_by_the_second_without_the_students() -> None:
     book = FakeBook({"teacher:second": "0.002"})
-    posted = list(post_call(a_call("1", seconds=1.5, student_seconds=0.5), book))
+    posted = list(postings([a_call("1", seconds=1.5, student_seconds=0.5)], book))
     assert posted[0].quantity == 1
     assert posted[0].amount == Decimal("0.002")
 
 
 def test_a_students_call_costs_its_seconds_and_no_teacher() -> None:
-    posted = list(post_call(a_call("1", by="student", student_seconds=0.001), BOOK))
+    posted = list(postings([a_call("1", by="student", student_seconds=0.001)], BOOK))
     assert [(p.debit, p.amount) for p in posted] == [("expense:student", Decimal("0.0000001"))]
 
 
 def test_a_call_that_the_student_passed_on_costs_both() -> None:
-    posted = list(post_call(a_call("1", **TEACHERS, student_seconds=0.001), BOOK))
+    posted = list(postings([a_call("1", **TEACHERS, student_seconds=0.001)], BOOK))
     assert {posting.debit for posting in posted} == {"expense:teacher", "expense:student"}
 
 
@@ -74,31 +71,33 @@ def test_an_audit_a_correction_and_a_training_cost_what_the_book_says() -> None:
         id="c", task=KIOSK.task, at=at(0), dataset="d", trainer="fake", params={}, artefact="",
         examples=1, expected=(), seconds=2.5, device="cpu",
     )  # fmt: skip
-    assert post_audit(an_audit("1"), BOOK).amount == Decimal("0.02")
-    (correction,) = post_correction(a_correction("1", "fruit"), BOOK)
+    (audit,) = postings([an_audit("1")], BOOK)
+    assert audit.amount == Decimal("0.02")
+    (correction,) = postings([a_correction("1", "fruit")], BOOK)
     assert correction.amount == Decimal("0.01")
-    assert post_training(candidate, BOOK).amount == Decimal("0.00025")
+    (training,) = postings([candidate], BOOK)
+    assert training.amount == Decimal("0.00025")
 
 
 def test_an_acceptance_costs_nothing() -> None:
-    assert list(post_correction(said("1", "accepted"), BOOK)) == []
+    assert list(postings([said("1", "accepted")], BOOK)) == []
 
 
 def test_an_unknown_price_is_an_unknown_amount_of_a_known_quantity() -> None:
-    posted = post_audit(an_audit("1", by="teacher"), BOOK)
+    (posted,) = postings([an_audit("1", by="teacher")], BOOK)
     assert (posted.amount, posted.price, posted.quantity) == (None, None, 1)
 
 
 def test_a_posting_takes_from_one_account_what_it_gives_to_another() -> None:
-    for posting in post_call(a_call("1", **TEACHERS), BOOK):
+    for posting in postings([a_call("1", **TEACHERS)], BOOK):
         assert posting.debit == "expense:teacher"
         assert posting.credit == "payable:teacher"
 
 
 def test_posting_again_gives_the_same_postings() -> None:
     call = a_call("1", **TEACHERS, student_seconds=0.01)
-    assert list(post_call(call, BOOK)) == list(post_call(call, BOOK))
-    assert len({posting.id for posting in post_call(call, BOOK)}) == 3
+    assert list(postings([call], BOOK)) == list(postings([call], BOOK))
+    assert len({posting.id for posting in postings([call], BOOK)}) == 3
 
 
 def test_a_posting_names_a_price_that_lies_in_the_log() -> None:

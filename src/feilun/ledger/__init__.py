@@ -2,15 +2,6 @@
 
 from feilun.ledger.book import ITEMS, TomlBook
 from feilun.ledger.payback import Payback, payback
-from feilun.ledger.post import post_audit, post_call, post_correction, post_training
+from feilun.ledger.post import postings
 
-__all__ = [
-    "ITEMS",
-    "Payback",
-    "TomlBook",
-    "payback",
-    "post_audit",
-    "post_call",
-    "post_correction",
-    "post_training",
-]
+__all__ = ["ITEMS", "Payback", "TomlBook", "payback", "postings"]

@@ -1,6 +1,6 @@
 """From what happened to postings. An unknown price gives a posting with no amount."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 
@@ -8,7 +8,23 @@ from feilun.ports import Book
 from feilun.records import Audit, Call, Candidate, Feedback, Posting, Record, content_id
 
 
-def post_call(call: Call, book: Book) -> Iterator[Posting]:
+def postings(records: Iterable[Record], book: Book) -> Iterator[Posting]:
+    """The postings that follow from records; most kinds cost nothing."""
+    for record in records:
+        match record:
+            case Call():
+                yield from _call(record, book)
+            case Audit():
+                yield _audit(record, book)
+            case Feedback():
+                yield from _correction(record, book)
+            case Candidate():
+                yield _training(record, book)
+            case _:
+                pass
+
+
+def _call(call: Call, book: Book) -> Iterator[Posting]:
     """What a call cost: the teacher's tokens or seconds, and the student's seconds."""
     if call.by == "teacher":
         yield from _teacher(call, book)
@@ -16,18 +32,18 @@ def post_call(call: Call, book: Book) -> Iterator[Posting]:
         yield _post(call, book, "student:second", Decimal(str(call.student_seconds)))
 
 
-def post_audit(audit: Audit, book: Book) -> Posting:
+def _audit(audit: Audit, book: Book) -> Posting:
     """What an audit cost, by who did it."""
     return _post(audit, book, f"audit:{audit.by}", Decimal(1))
 
 
-def post_correction(feedback: Feedback, book: Book) -> Iterator[Posting]:
+def _correction(feedback: Feedback, book: Book) -> Iterator[Posting]:
     """What a correction cost the person who made it."""
     if feedback.said == "correction":
         yield _post(feedback, book, "label:person", Decimal(1))
 
 
-def post_training(candidate: Candidate, book: Book) -> Posting:
+def _training(candidate: Candidate, book: Book) -> Posting:
     """What training a candidate cost."""
     return _post(candidate, book, "training:second", Decimal(str(candidate.seconds)))
 

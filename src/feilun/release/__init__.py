@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from feilun.errors import ReleaseError
-from feilun.records import Certificate, Instant, Release
+from feilun.records import Certificate, Instant, Release, Task
 
-__all__ = ["by_certificate", "by_person", "pointer", "rollback"]
+__all__ = ["by_certificate", "by_person", "pointer", "proves", "rollback"]
 
 
 def pointer(releases: Iterable[Release]) -> Release | None:
@@ -14,6 +14,17 @@ def pointer(releases: Iterable[Release]) -> Release | None:
     for release in releases:
         last = release
     return last
+
+
+def proves(tested: Task, asked: Task) -> bool:
+    """Whether a certificate for `tested` holds for `asked`, a later declaration of the task.
+
+    Instructions and shots speak to the teacher and may change; the red line may loosen.
+    """
+    strict = tested.red_line.max_loss <= asked.red_line.max_loss
+    sure = tested.red_line.confidence >= asked.red_line.confidence
+    same = (tested.input_schema, tested.output_schema, tested.loss)
+    return strict and sure and same == (asked.input_schema, asked.output_schema, asked.loss)
 
 
 def by_certificate(

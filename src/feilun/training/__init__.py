@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 from feilun.ports import Trained, Trainer
 from feilun.records import Candidate, Dataset, Example, Expected, Instant, Task, content_id
 from feilun.tasks import loss
+from feilun.training.fair import fair
 
 __all__ = ["expect", "train"]
 
 _POINTS = 10  # coverages at which a candidate says what it expects
-_ENOUGH_AUDITS = 50  # fewer say less than all labels together
 
 
 def train(
@@ -44,15 +45,11 @@ def train(
 
 
 def expect(task: Task, trained: Trained) -> tuple[Expected, ...]:
-    """Loss against coverage, from held-out answers; empty where the trainer has none.
-
-    Of the audits alone where there are enough: they are a fair sample, other labels not.
-    """
+    """Loss against coverage, from held-out answers; empty where the trainer has none."""
     if not trained.held_out:
         return ()
-    pairs = list(zip(trained.examples, trained.held_out, strict=True))
-    audits = [pair for pair in pairs if pair[0].source == "audit"]
-    rows = audits if len(audits) >= _ENOUGH_AUDITS else pairs
+    pairs = zip(trained.examples, trained.held_out, strict=True)
+    rows = list(compress(pairs, fair(trained.examples)))
     surest = sorted(rows, key=lambda row: -row[1].confidence)
     losses = [loss(task, said.output, example.output) for example, said in surest]
     points = []

@@ -15,11 +15,11 @@ from feilun.tasks import labels
 from feilun.training import svm
 from feilun.training.artefact import pack, unpack
 from feilun.training.embedding import Embedder
+from feilun.training.fair import fair
 from feilun.training.features import counts, text_of
-from feilun.training.svm import Bools, Floats
+from feilun.training.svm import Floats
 
 _FORMAT = "feilun.linear/1"
-_ENOUGH_AUDITS = 50  # fewer say less than all labels together
 _CHUNK = 512  # predictions at a time: bounds memory
 
 
@@ -60,7 +60,8 @@ class LinearTrainer:
         sparse = _weigh(raw, index, idf)
         dense = self._embedder.embed(texts) if self._embedder else np.zeros((len(texts), 0))
         rows = sp.hstack([sparse, dense], format="csr")
-        fitted = svm.fit(rows, goal, *_doubted_and_scored(examples))
+        doubted = np.array([e.judge != "person" for e in examples])
+        fitted = svm.fit(rows, goal, doubted, np.array(fair(examples)))
         weights = fitted.weights.astype(np.float32)
         arrays = {
             "index": index,
@@ -133,16 +134,6 @@ def _shot(task: Task, shot: Shot) -> Example:
     return Example(
         call="", at=task.at, input=shot.input, output=shot.output, source="accepted", judge="person"
     )
-
-
-def _doubted_and_scored(examples: list[Example]) -> tuple[Bools, Bools]:
-    """Labels that no person confirmed; and the examples whose held-out loss counts.
-
-    Those are the random audits, where there are enough: corrections are a biased sample.
-    """
-    doubted = np.array([e.judge != "person" for e in examples])
-    audited = np.array([e.source == "audit" for e in examples])
-    return doubted, audited if audited.sum() >= _ENOUGH_AUDITS else np.ones_like(audited)
 
 
 def _idf(raw: sp.csr_matrix, index: np.ndarray) -> np.ndarray:
