@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kiosk_log import a_call, an_audit
 
-from feilun.ledger import ITEMS, payback, post_audit, post_call
+from feilun.ledger import ITEMS, payback, postings
 from feilun.records import Call, Posting
 from feilun.testing import FakeBook
 
@@ -33,8 +33,8 @@ def calls(draw: st.DrawFn) -> list[Call]:
 
 def posted(made: list[Call], book: FakeBook) -> list[Posting]:
     return [
-        *(posting for call in made for posting in post_call(call, book)),
-        *(post_audit(an_audit(call.id, id=f"a{call.id}"), book) for call in made),
+        *postings(made, book),
+        *postings([an_audit(call.id, id=f"a{call.id}") for call in made], book),
     ]
 
 
@@ -67,7 +67,7 @@ def test_an_amount_is_its_price_times_its_quantity_or_unknown(
 @given(calls(), full)
 def test_every_token_is_billed_exactly_once(made: list[Call], book: FakeBook) -> None:
     for call in made:
-        tokens = [p.quantity for p in post_call(call, book) if p.unit == "token"]
+        tokens = [p.quantity for p in postings([call], book) if p.unit == "token"]
         assert sum(tokens) == (call.tokens_in or 0) + (call.tokens_out or 0)
 
 

@@ -120,19 +120,19 @@ def a_log(
 ) -> Payback:
     """Some calls of the teacher, a training and a release, then calls of the student."""
     calls: list[Call] = []
-    postings: list[Posting] = []
+    posted: list[Posting] = []
     book = FakeBook({"teacher:input_token": cost, "teacher:output_token": "0"})
     for number in range(teacher + student):
         by = "teacher" if number < teacher else "student"
         tokens = {"tokens_in": 1 + (number % 2 if varied else 0), "tokens_out": 0}
         calls.append(a_call(f"{number}", number, by=by, **(tokens if by == "teacher" else {})))
-        postings += post_call(calls[-1], book)
+        posted += postings([calls[-1]], book)
     training = Candidate(
         id="c", task=KIOSK.task, at=at(teacher - 0.5), dataset="d", trainer="fake", params={},
         artefact="", examples=1, expected=(), seconds=1, device="cpu",
     )  # fmt: skip
-    postings.append(post_training(training, FakeBook({"training:second": spent})))
-    return payback(calls, postings, "CNY", at(teacher - 0.5))
+    posted += postings([training], FakeBook({"training:second": spent}))
+    return payback(calls, posted, "CNY", at(teacher - 0.5))
 
 
 def test_payback_is_the_call_from_which_on_savings_cover_costs() -> None:
@@ -168,8 +168,9 @@ def test_the_interval_of_the_payback_holds_its_middle() -> None:
 
 
 def test_a_missing_price_leaves_the_payback_unknown_and_is_named() -> None:
-    postings = [post_audit(an_audit("1"), FakeBook()), *post_call(a_call("1", **TEACHERS), BOOK)]
-    found = payback([a_call("1", **TEACHERS)], postings, "CNY", None)
+    call = a_call("1", **TEACHERS)
+    posted = [*postings([an_audit("1")], FakeBook()), *postings([call], BOOK)]
+    found = payback([call], posted, "CNY", None)
     assert (found.saved, found.spent, found.calls, found.reached) == (None, None, None, False)
     assert found.unknown == ("audit per person",)
 
