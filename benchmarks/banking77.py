@@ -112,7 +112,7 @@ def cold(onnx: Path | None, orders: int, judged_before: bool) -> None:
         outcomes = list(pool.map(partial(_one, onnx, setting, judged_before), range(orders)))
     spans = [span for o in outcomes for span in o.served_by_certificate if span[0] >= 100]
     above = sum(wrong / served > COLD_LINE for served, wrong in spans)
-    first = [o.first_release or o.calls for o in outcomes]
+    first = [o.calls if o.first_release is None else o.first_release for o in outcomes]
     print(
         f"cold{', 1,001 dev items judged before' if judged_before else ''},"
         f" {orders} orders, {setting}:"

@@ -139,6 +139,7 @@ class Stream:
         if found.threshold is not None and coverage >= self._coverage:
             self._student, self._threshold, self._coverage = student, found.threshold, coverage
             self.outcome.served_by_certificate.append((0, 0))
-            self.outcome.first_release = self.outcome.first_release or self.outcome.calls
+            if self.outcome.first_release is None:
+                self.outcome.first_release = self.outcome.calls
         self._known += [example(text, gold, "audit") for text, gold in self._fresh]
         self._fresh = []

@@ -40,7 +40,7 @@ class OnnxEmbedder:
         self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(max_tokens)
-        self._tokenizer.enable_padding()
+        self._inputs = [entry.name for entry in self._session.get_inputs()]
         self._name = hashlib.sha256(model.read_bytes()).hexdigest()[:12]
 
     @property
@@ -49,17 +49,20 @@ class OnnxEmbedder:
         return f"onnx-{self._name}"
 
     def embed(self, texts: Sequence[str]) -> Floats:
-        """Mean of the token states, scaled to length 1, shape (texts, width)."""
-        batches = [self._batch(texts[i : i + 64]) for i in range(0, len(texts), 64)]
-        return np.concatenate(batches)
+        """Mean of the token states, scaled to length 1, shape (texts, width).
 
-    def _batch(self, texts: Sequence[str]) -> Floats:
-        encoded = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([e.ids for e in encoded], dtype=np.int64)
-        mask = np.array([e.attention_mask for e in encoded], dtype=np.int64)
-        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        wanted = {entry.name for entry in self._session.get_inputs()}
-        states = self._session.run(None, {k: v for k, v in feeds.items() if k in wanted})[0]
-        mean = (states * mask[..., None]).sum(axis=1) / mask.sum(axis=1, keepdims=True)
-        rows: Floats = mean / np.maximum(np.linalg.norm(mean, axis=1, keepdims=True), 1e-12)
-        return rows.astype(np.float64)
+        One text at a time: padding in a batch moves the last bits, and a student answers
+        alone what it answers among others.
+        """
+        return np.stack([self._one(text) for text in texts])
+
+    def _one(self, text: str) -> Floats:
+        ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
+        feeds = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+        states = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        mean: Floats = states[0].mean(axis=0).astype(np.float64)
+        return mean / max(float(np.linalg.norm(mean)), 1e-12)
