@@ -40,6 +40,7 @@ class OnnxEmbedder:
         self._session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(max_tokens)
+        self._tokenizer.no_padding()  # the file may ask for it
         self._inputs = [entry.name for entry in self._session.get_inputs()]
         self._name = hashlib.sha256(model.read_bytes()).hexdigest()[:12]
 
