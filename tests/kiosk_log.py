@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Literal
 
+from feilun.house import House, Turn
 from feilun.ports import Book, Store, Trainer
 from feilun.records import KINDS, Audit, Call, Candidate, Dataset, Feedback, Json, Task
 from feilun.testing import FakeBook, FakeClock, FakeEngine, MemoryStore
 from feilun.testing.kiosk import KIOSK, Line, lines, told
 from feilun.training.linear import LinearTrainer
 from feilun.watch import drawn
-from feilun.wiring import House, Turn
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

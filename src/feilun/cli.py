@@ -18,11 +18,12 @@ from rich.table import Table
 
 from feilun.errors import FeilunError, InputError, NotFound, StoreError
 from feilun.figures import period
+from feilun.house import House
 from feilun.records import Json
 from feilun.tasks import read_task
 from feilun.terminal import bar, err, in_words, out, print_json, say
 from feilun.verify import verify as derive_again
-from feilun.wiring import PRICES, House, open_house
+from feilun.wiring import PRICES, open_house
 
 DONE, NO, UNUSABLE, STORE = 0, 1, 2, 3
 

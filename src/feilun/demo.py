@@ -16,16 +16,15 @@ from feilun.apps.daily.sample import FIRST_DAY, Line, answers, lines
 from feilun.apps.daily.tasks import category
 from feilun.errors import InputError
 from feilun.figures import Period, period
-from feilun.ledger import Payback, TomlBook
+from feilun.house import House, Turn
+from feilun.ledger import Payback
 from feilun.models import RecordedEngine
 from feilun.ports import Progress
 from feilun.records import Audit, Call, Feedback, Record, Release, digest
-from feilun.store import open_store
 from feilun.testing import FakeClock
-from feilun.training.linear import LinearTrainer
 from feilun.verify import Check, verify
 from feilun.watch import drawn, judged
-from feilun.wiring import PRICES, House, Turn
+from feilun.wiring import PRICES, open_house
 
 TEACHER = "prompt:qwen2.5-coder-1.5b-instruct-q4_k_m"
 CORRECTS = 0.35  # of the wrong answers that they are shown, people correct this share
@@ -70,13 +69,12 @@ def run(
         raise InputError(f"{folder} holds a store already. Give another folder, or remove it.")
     sample = lines()
     clock = FakeClock(FIRST_DAY)
-    house = House(
-        open_store(folder),
-        book=TomlBook(prices),
-        clock=clock,
-        trainer=LinearTrainer(),
+    house = open_house(
+        folder,
+        prices=prices,
         teachers={category.task: RecordedEngine(TEACHER, answers())},
         audit_rate=AUDIT_RATE,
+        clock=clock,
     )
     try:
         house.declare(category)

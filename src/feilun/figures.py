@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from feilun.house import House
 from feilun.records import Audit, Call, Posting
 from feilun.tasks import loss
 from feilun.watch import Risk, risk
-from feilun.wiring import House
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from feilun import certify, datasets
 from feilun.errors import StoreError, TrainerError
+from feilun.house import House
 from feilun.ports import Progress
 from feilun.records import (
     KINDS,
@@ -20,7 +21,6 @@ from feilun.records import (
     Verdict,
     encode,
 )
-from feilun.wiring import House
 
 
 @dataclass(frozen=True)

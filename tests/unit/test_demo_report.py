@@ -21,6 +21,7 @@ from feilun.demo_report.prose import folded
 from feilun.demo_report.words import LANGUAGES, Words
 from feilun.errors import InputError
 from feilun.figures import Period
+from feilun.house import Turn
 from feilun.ledger import Payback
 from feilun.records import (
     Candidate,
@@ -34,7 +35,6 @@ from feilun.records import (
 )
 from feilun.verify import Check
 from feilun.watch import Risk
-from feilun.wiring import Turn
 
 TASK = "expense.category"
 START = datetime(2026, 3, 1, 7, tzinfo=UTC)

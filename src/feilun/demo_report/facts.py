@@ -6,10 +6,10 @@ from datetime import date
 
 from feilun.demo import Day, Story
 from feilun.errors import StoreError
+from feilun.house import Turn
 from feilun.records import Certificate, Refusal
 from feilun.store.blobs import FolderBlobs
 from feilun.verify import Check
-from feilun.wiring import Turn
 
 WINDOW = 5  # days: the sample's 40 calls a day make about 200 a window
 

@@ -15,8 +15,8 @@ from feilun.demo_report.svg import (
     y_axis,
 )
 from feilun.demo_report.words import Words
+from feilun.house import Turn
 from feilun.records import Candidate, Certificate, Refusal
-from feilun.wiring import Turn
 
 PANEL = (520, 340)
 _TICKS = (0.1, 0.2, 0.25, 0.5)

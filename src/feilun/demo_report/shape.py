@@ -20,8 +20,8 @@ from decimal import Decimal
 
 from feilun.demo import AUDIT_RATE, CORRECTS, TEACHER, WATCH_RATE, Story
 from feilun.demo_report.facts import problems
+from feilun.house import Turn
 from feilun.records import Json
-from feilun.wiring import Turn
 
 SCHEMA = "feilun.demo/1"
 

@@ -9,8 +9,8 @@ from feilun.demo_report.markup import Html, el, join
 from feilun.demo_report.sections import figure, key, pair, section
 from feilun.demo_report.svg import mark
 from feilun.demo_report.words import Words
+from feilun.house import Turn
 from feilun.records import Certificate, Refusal
-from feilun.wiring import Turn
 
 
 def proof(story: Story, say: Words) -> Html | None:
