@@ -1,4 +1,4 @@
-"""A sample of traffic: sixteen people's bookkeeping, line by line, and a teacher's answers.
+"""A sample of traffic: thirty-two people's bookkeeping, line by line, and a teacher's answers.
 
 The lines and their gold categories were written for this project, not collected: nobody
 typed them in earnest. `people/<name>.tsv` holds day, category and text of one person.
