@@ -126,7 +126,7 @@ class Stream:
         line = self._task.red_line
         delta = budget(line.confidence, self._attempt)
         planned = plan(expect(self._task, trained), len(fresh), line.max_loss, delta)
-        if planned.chance < 0.7:
+        if not planned.worth_a_look:
             return
         student = self._trainer.load(trained.artefact)
         said = student.predict_many([text for text, _ in fresh])

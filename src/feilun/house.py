@@ -129,9 +129,9 @@ class House:
 
     def keep(self, *records: Record) -> None:
         """Append records and the prices and postings that go with them, in one durable step."""
-        prices = [price for record in records for price in self._new_prices(record.at)]
-        self.store.append(*records, *prices, *ledger.postings(records, self.book))
-        self._priced.update(price.id for price in prices)
+        prices = {p.id: p for record in records for p in self._new_prices(record.at)}
+        self.store.append(*records, *prices.values(), *ledger.postings(records, self.book))
+        self._priced.update(prices)
 
     # Judging
 

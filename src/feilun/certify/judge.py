@@ -21,8 +21,6 @@ from feilun.records import (
 )
 from feilun.tasks import loss
 
-_WORTH_A_LOOK = 0.7  # chance to pass; a look that fails costs its audits and its share of delta
-
 
 def next_attempt(verdicts: Iterable[Verdict]) -> int:
     """The number of the next look of a task. Verdicts without a look spent nothing."""
@@ -60,7 +58,7 @@ def judge(
         "bounds": "correctness" if all(e.judge == "person" for e in calibration) else "agreement",
     }
     planned = plan(candidate.expected, len(calibration), line, delta)
-    if planned.chance < _WORTH_A_LOOK:
+    if not planned.worth_a_look:
         return _not_now(facts, planned, audit_price)
     predictions = student.predict_many([e.input for e in calibration])
     confidences = np.array([p.confidence for p in predictions])

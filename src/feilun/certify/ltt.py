@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _STEPS = 60  # thresholds tested at most; more buy under 1 % of coverage on Banking77
 _POWER = 0.8  # chance that a sample called enough proves the line
+_WORTH_A_LOOK = 0.7  # chance to pass; a look that fails costs its audits and its share of delta
 _AS_LIKELY = 0.02
 _SURE = 0.25  # of a student that expects nothing: its surest quarter errs at a quarter of the line
 
@@ -83,6 +84,11 @@ class Plan:
     first: int
     chance: float
     wanted: int | None
+
+    @property
+    def worth_a_look(self) -> bool:
+        """Whether the chance to pass is worth the audits and the share of the budget."""
+        return self.chance >= _WORTH_A_LOOK
 
 
 def plan(expected: Sequence[Expected], audits: int, max_loss: float, delta: float) -> Plan:
