@@ -8,6 +8,11 @@
     │   ├── Conflict     an id was used for two different records
     │   └── Damaged      stored bytes are not what was written
     ├── EngineError      a model did not answer
+    │   ├── Unreachable  nothing was sent: asking again, here or elsewhere, is safe
+    │   ├── TimedOut     it was asked, and was silent for too long
+    │   ├── BrokenReply  it began to answer, and what came is no whole answer
+    │   └── Refused      it answered with an error of its own
+    ├── AccessError      a request has no key that allows it, or the key has used up its limits
     ├── TrainerError     a student could not be trained or loaded
     │   └── Unreadable   an artefact is not what its trainer wrote
     └── ReleaseError     a move of the pointer that nothing entitles to
@@ -48,6 +53,31 @@ class Damaged(StoreError):
 
 class EngineError(FeilunError):
     """A model did not answer."""
+
+
+class Unreachable(EngineError):
+    """Nothing reached the model, so it is safe to ask again, here or elsewhere."""
+
+
+class TimedOut(EngineError):
+    """A model was asked, and was silent for longer than it may be."""
+
+
+class BrokenReply(EngineError):
+    """A model began to answer, and what came is no whole answer."""
+
+
+class Refused(EngineError):
+    """A model's server answered with an error: its status, and when to come back if it said."""
+
+    def __init__(self, message: str, status: int, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after  # seconds
+
+
+class AccessError(FeilunError):
+    """A request has no key that allows it, or its key has used up a limit."""
 
 
 class TrainerError(FeilunError):

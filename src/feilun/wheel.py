@@ -8,12 +8,14 @@ read, whatever is read is written, and one can walk from Call back to Call.
 from dataclasses import dataclass
 
 from feilun.records import (
+    Adoption,
     Audit,
     Call,
     Candidate,
     Certificate,
     Dataset,
     Feedback,
+    Key,
     Posting,
     Price,
     Record,
@@ -37,8 +39,12 @@ class Stage:
 WHEEL = (
     Stage("declare", "tasks", "an app says what it asks and what it will not accept",
           (), (Task,)),
+    Stage("admit", "gateway", "a key says who may ask, and how much",
+          (Key,), (Key,)),
+    Stage("discover", "discovery", "raw traffic shows what tasks are in it, and people adopt them",
+          (Call, Adoption), (Adoption,)),
     Stage("answer", "answer", "the released student where it is sure, else the teacher",
-          (Task, Release), (Call,)),
+          (Task, Release, Adoption), (Call,)),
     Stage("judge", "apps", "people correct what they notice",
           (Call,), (Feedback,)),
     Stage("audit", "watch", "calls drawn at random are judged",

@@ -13,7 +13,7 @@ from kiosk_log import Stand, moved, opened
 from typer.main import get_command
 
 from feilun import cli
-from feilun.cli import DONE, NO, STORE, UNUSABLE
+from feilun.cli.options import DONE, NO, STORE, UNUSABLE
 from feilun.records import Json
 from feilun.store import open_store
 from feilun.testing.kiosk import KIOSK

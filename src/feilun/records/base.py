@@ -11,7 +11,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 # A JSON value. Inputs and outputs are checked against their task's own schema,
 # so a recursive type here would check them twice and say less.
@@ -41,6 +41,11 @@ class Record(BaseModel):
 
 
 R = TypeVar("R", bound=Record)
+
+
+def later(default: Json) -> Any:
+    """The field of a kind that grew: at its default it is not written, so old rows keep theirs."""
+    return Field(exclude_if=lambda value: value == default)
 
 
 def stable_json(value: Json) -> bytes:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from feilun.records.base import Json, Record
+from feilun.records.base import Json, Record, later
 
 
 class WhyTeacher(StrEnum):
@@ -15,6 +15,20 @@ class WhyTeacher(StrEnum):
     UNSURE = "unsure"  # the student's confidence was below the certified threshold
     UNREADABLE = "unreadable"  # the released artefact could not be read: fall closed
     INVALID = "invalid"  # the student's output broke the output schema: fall closed
+    NO_TASK = "no_task"  # the request named a model, and no adopted task matched it
+
+
+class Ended(StrEnum):
+    """How an answer ended. What did not end complete was paid for and teaches nothing."""
+
+    COMPLETE = "complete"  # the whole answer was given
+    CLIENT_LEFT = "client_left"  # the client went away, and the engine was told to stop
+    ENGINE_BROKE = "engine_broke"  # the engine stopped in the middle of its answer
+
+
+RAW = "raw"
+"""The task of a call that names a model and no task: `input` is the request as it came,
+`output` the message that answered it. Discovery reads these, and nothing trains on them."""
 
 
 class Call(Record):
@@ -43,3 +57,7 @@ class Call(Record):
     student_seconds: Annotated[float, Field(ge=0)] = 0.0
     audit_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     parent: str | None = None
+    ended: Annotated[Ended, later(Ended.COMPLETE)] = Ended.COMPLETE
+    first_seconds: Annotated[float | None, later(None)] = None  # to the answer's first byte
+    key: Annotated[str | None, later(None)] = None  # of the Key that asked
+    kept: Annotated[Literal["whole", "hashed", "redacted"], later("whole")] = "whole"

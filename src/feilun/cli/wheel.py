@@ -1,14 +1,5 @@
-"""The command line. Every command has --json, an example, and no traceback for a user's mistake.
+"""The commands that turn the wheel, and those that look at it."""
 
-Exit codes: 0 done; 1 done, and the answer is no (a refusal, a failed check); 2 the command
-or what it was given cannot be used; 3 the store is damaged or cannot be reached.
-"""
-
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from typing import Annotated
@@ -16,64 +7,31 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from feilun.errors import FeilunError, InputError, NotFound, StoreError
+from feilun.cli.options import (
+    DONE,
+    NO,
+    AsJson,
+    Blobs,
+    Embedder,
+    Lang,
+    Prices,
+    Reason,
+    Where,
+    spoken,
+    the_house,
+)
 from feilun.figures import period
 from feilun.house import House
 from feilun.records import Json
 from feilun.tasks import read_task
 from feilun.terminal import bar, err, in_words, out, print_json, say
 from feilun.verify import verify as derive_again
-from feilun.wiring import PRICES, open_house
+from feilun.wiring import PRICES
 
-DONE, NO, UNUSABLE, STORE = 0, 1, 2, 3
-
-app = typer.Typer(
-    name="feilun",
-    help="Feilun 飞轮: AI traffic trains small models; a red line says when they may serve.",
-    epilog="First time? Run `feilun demo`. Only have a log? Run `feilun appraise LOG`.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-)
+wheel = typer.Typer()
 
 
-class Language(StrEnum):
-    """The languages that tables and reports speak."""
-
-    EN = "en"
-    ZH = "zh"
-
-
-def _spoken() -> Language:
-    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
-    return Language.ZH if locale.startswith("zh") else Language.EN
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Where = Annotated[
-    str,
-    typer.Option("--store", envvar="FEILUN_STORE", help="A folder, or a postgresql:// URL."),
-]
-Blobs = Annotated[
-    Path | None,
-    typer.Option("--blobs", envvar="FEILUN_BLOBS", help="Folder of blobs, with a URL as store."),
-]
-Prices = Annotated[
-    Path, typer.Option("--prices", envvar="FEILUN_PRICES", help="Your own book of prices (TOML).")
-]
-Embedder = Annotated[
-    Path | None,
-    typer.Option(
-        "--embedder", envvar="FEILUN_EMBEDDER", help="Folder of an ONNX sentence encoder."
-    ),
-]
-Lang = Annotated[
-    Language | None, typer.Option("--lang", help="Language of tables and reports; else from LANG.")
-]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the log.")]
-
-
-@app.command(epilog="Example: `feilun demo --report demo.html`")
+@wheel.command(epilog="Example: `feilun demo --report demo.html`")
 def demo(
     folder: Annotated[
         Path | None, typer.Option("--store", help="New folder for the store; else a new one here.")
@@ -90,7 +48,7 @@ def demo(
     from feilun import demo as replay
     from feilun.demo_report import render, to_json, write_page
 
-    language = lang or _spoken()
+    language = lang or spoken()
     store = folder or _fresh_folder()
     with bar("Replaying sixty days", quiet=as_json) as progress:
         story = replay.run(store, prices, seed, progress)
@@ -102,7 +60,7 @@ def demo(
     out.print(f"\n{report.resolve()}", style="bold", soft_wrap=True)
 
 
-@app.command(epilog="Example: `feilun appraise log.jsonl --max-loss 0.05 --prices prices.toml`")
+@wheel.command(epilog="Example: `feilun appraise log.jsonl --max-loss 0.05 --prices prices.toml`")
 def appraise(
     file: Annotated[Path, typer.Argument(help="JSONL of chats, JSONL of inputs, CSV or TSV.")],
     max_loss: Annotated[float, typer.Option(help="The red line: highest mean loss.")] = 0.05,
@@ -135,7 +93,7 @@ def appraise(
         appraisal.render(found, out)
 
 
-@app.command(epilog="Example: `feilun declare category.toml --store books`")
+@wheel.command(epilog="Example: `feilun declare category.toml --store books`")
 def declare(
     file: Annotated[Path, typer.Argument(help="The task, in TOML.")],
     store: Where = ".feilun",
@@ -144,12 +102,12 @@ def declare(
 ) -> None:
     """Declare a task from a TOML file."""
     task = read_task(file)
-    with _house(store, blobs, PRICES, create=True) as house:
+    with the_house(store, blobs, PRICES, create=True) as house:
         house.declare(task)
     say(as_json, task.model_dump(mode="json"), f"Declared {task.task} ({task.id}).")
 
 
-@app.command(epilog="Example: `feilun status --store .feilun`")
+@wheel.command(epilog="Example: `feilun status --store .feilun`")
 def status(
     store: Where = ".feilun",
     blobs: Blobs = None,
@@ -157,7 +115,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each task: who answers, how well by the audits, and at what cost."""
-    with _house(store, blobs, prices) as house:
+    with the_house(store, blobs, prices) as house:
         rows = [_status(house, name) for name in house.tasks()]
     if as_json:
         print_json({"schema": "feilun.status/1", "tasks": rows})
@@ -168,7 +126,7 @@ def status(
     out.print(table)
 
 
-@app.command(epilog="Example: `feilun turn expense.category --store .feilun`")
+@wheel.command(epilog="Example: `feilun turn expense.category --store .feilun`")
 def turn(
     task: str,
     store: Where = ".feilun",
@@ -178,7 +136,7 @@ def turn(
     as_json: AsJson = False,
 ) -> None:
     """Turn the wheel once: collect, train, certify, release. Exit code 1 if nothing moved."""
-    with _house(store, blobs, prices, embedder) as house, err.status(f"Turning {task}"):
+    with the_house(store, blobs, prices, embedder) as house, err.status(f"Turning {task}"):
         turned = house.turn(task)
     shape = {
         "schema": "feilun.turn/1",
@@ -194,7 +152,7 @@ def turn(
     raise typer.Exit(DONE if turned.release else NO)
 
 
-@app.command(epilog="Example: `feilun verify --store .feilun`")
+@wheel.command(epilog="Example: `feilun verify --store .feilun`")
 def verify(
     store: Where = ".feilun",
     blobs: Blobs = None,
@@ -204,7 +162,7 @@ def verify(
 ) -> None:
     """Derive every certificate and refusal again from the log. Exit code 1 if one differs."""
     with (
-        _house(store, blobs, prices, embedder) as house,
+        the_house(store, blobs, prices, embedder) as house,
         bar("Verifying", quiet=as_json) as progress,
     ):
         checks = list(derive_again(house, progress))
@@ -224,7 +182,7 @@ def verify(
     raise typer.Exit(NO if failed else DONE)
 
 
-@app.command(epilog='Example: `feilun release expense.category 3f2a... --reason "holiday over"`')
+@wheel.command(epilog='Example: `feilun release expense.category 3f2a... --reason "holiday over"`')
 def release(
     task: str,
     certificate: Annotated[str, typer.Argument(help="The certificate that entitles to it.")],
@@ -234,12 +192,12 @@ def release(
     as_json: AsJson = False,
 ) -> None:
     """Put a certified student to work, by hand."""
-    with _house(store, blobs, PRICES) as house:
+    with the_house(store, blobs, PRICES) as house:
         moved = house.release(task, certificate, reason)
     say(as_json, moved.model_dump(mode="json"), f"{task} is answered by {moved.variant}.")
 
 
-@app.command(epilog='Example: `feilun rollback expense.category --reason "odd answers"`')
+@wheel.command(epilog='Example: `feilun rollback expense.category --reason "odd answers"`')
 def rollback(
     task: str,
     reason: Reason,
@@ -248,30 +206,9 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Move a task back to its teacher, by hand."""
-    with _house(store, blobs, PRICES) as house:
+    with the_house(store, blobs, PRICES) as house:
         moved = house.rollback(task, reason)
     say(as_json, moved.model_dump(mode="json"), f"{task} is answered by its teacher again.")
-
-
-@contextmanager
-def _house(
-    store: str,
-    blobs: Path | None,
-    prices: Path,
-    embedder: Path | None = None,
-    *,
-    create: bool = False,
-) -> Iterator[House]:
-    """The house of a store. Only `declare` and `demo` make a new one."""
-    if "://" not in store and not create and not (Path(store) / "feilun.db").exists():
-        raise InputError(
-            f"There is no store in {store!r}. Name one with --store, or run `feilun demo`."
-        )
-    house = open_house(store, blobs=blobs, prices=prices, embedder=embedder)
-    try:
-        yield house
-    finally:
-        house.close()
 
 
 def _fresh_folder() -> Path:
@@ -312,16 +249,3 @@ def _cells(row: dict[str, Json]) -> tuple[str, ...]:
         else "no audits",
         "unknown" if cost is None else f"{cost:.2f} {row['currency']}",
     )
-
-
-def main() -> None:
-    """Run a command; a user's mistake ends in one sentence and an exit code."""
-    try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        err.print("Stopped. What was stored before stays stored.")
-        sys.exit(130)
-    except FeilunError as error:
-        err.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
-        unreachable = isinstance(error, StoreError) and not isinstance(error, NotFound)
-        sys.exit(STORE if unreachable else UNUSABLE)

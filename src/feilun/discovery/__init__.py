@@ -1,0 +1,1 @@
+"""Raw traffic shows which tasks are in it; what people adopt is matched from then on."""
