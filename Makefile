@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Others are never run while this make runs: the steps read as one story.
 .NOTPARALLEL:
-.PHONY: demo test test-slow bench reference constraints clean
+.PHONY: demo test test-slow bench bench-gateway reference constraints clean
 
 demo: .venv/.base
 	.venv/bin/feilun demo
@@ -31,6 +31,11 @@ test-slow: .venv/.test
 bench: .venv/.test
 	@set -e; for script in $$(grep -l __main__ benchmarks/*.py); do \
 		echo "== $$script"; .venv/bin/python "$$script"; done
+
+# Beside other gateways, which it installs in build/peers (700 MB); takes half an hour and a
+# machine with nothing else to do. GATEWAY=--ours-only leaves the others out.
+bench-gateway: .venv/.test
+	.venv/bin/python benchmarks/gateway $(or $(GATEWAY),--install)
 
 # What pages take from the code: the reference, and what examples print. tests/docs fails
 # while a page is behind.

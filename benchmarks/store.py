@@ -1,9 +1,11 @@
-"""How fast the store makes calls durable, and reads them back.
+"""How fast the store makes calls durable, reads them back, and checks its chain.
 
     python benchmarks/store.py [--json] [--postgres URL]
 
 Medians over five runs, each in a store of its own, with calls of about 1 kB. The
-wait is that of one `append` with one record, from the caller's side.
+wait is that of one `append` with one record, from the caller's side. The CPU is that
+of this process, user and system, for each record of an append of so many, without the
+encoding: the server of a database spends its own.
 """
 
 import argparse
@@ -32,6 +34,7 @@ from feilun.store.engines import postgres_engine
 
 RUNS = 5
 APPENDS = 800
+GROUPS = (1, 4, 16, 64)
 INPUT = "My parcel has not come and nobody answers the phone. 我的包裹还没到。" * 8
 
 Opened = Callable[[], AbstractContextManager[SqlStore]]
@@ -45,6 +48,7 @@ class Run(NamedTuple):
     p95_ms: float
     appends_per_commit: float
     reads_per_second: float
+    checks_per_second: float
 
 
 def a_call(clock: SystemClock) -> Call:
@@ -62,7 +66,7 @@ def a_call(clock: SystemClock) -> Call:
 def measure(store: SqlStore, threads: int) -> Run:
     clock = SystemClock()
     commits: list[object] = []
-    event.listen(store.engine, "commit", commits.append)
+    event.listen(store.engine, "checkout", lambda *taken: commits.append(taken))
     start_line = threading.Barrier(threads)
 
     def append_many(_: int) -> list[float]:
@@ -79,16 +83,40 @@ def measure(store: SqlStore, threads: int) -> Run:
         begun = time.perf_counter()
         waits = sorted(wait for part in pool.map(append_many, range(threads)) for wait in part)
         seconds = time.perf_counter() - begun
+    appends_per_commit = len(waits) / len(commits)
     begun = time.perf_counter()
     read = sum(1 for _ in store.read(Call))
     reading = time.perf_counter() - begun
+    begun = time.perf_counter()
+    assert not list(store.check())
+    checking = time.perf_counter() - begun
     return Run(
         len(waits) / seconds,
         statistics.median(waits) * 1e3,
         waits[int(len(waits) * 0.95)] * 1e3,
-        len(waits) / len(commits),
+        appends_per_commit,
         read / reading,
+        read / checking,
     )
+
+
+def cpu_us(opened: Opened, group: int) -> float:
+    """Microseconds of CPU for each record of an append of `group` records."""
+    clock, found = SystemClock(), []
+    for _ in range(RUNS):
+        calls = [a_call(clock) for _ in range(max(100, APPENDS // group) * group)]
+        begun = time.process_time()
+        for call in calls:
+            encode(call)
+        encoding = time.process_time() - begun
+        with opened() as store:
+            store.append(*calls[:group])
+            begun = time.process_time()
+            for start in range(group, len(calls), group):
+                store.append(*calls[start : start + group])
+            spent = time.process_time() - begun
+        found.append((spent / (len(calls) - group) - encoding / len(calls)) * 1e6)
+    return statistics.median(found)
 
 
 @contextmanager
@@ -173,16 +201,21 @@ def main() -> None:
         for name, opened in stores.items()
         for threads in (1, 8)
     }
+    cpu = {name: {n: cpu_us(opened, n) for n in GROUPS} for name, opened in stores.items()}
     if options.json:
-        print(json.dumps(about | {"runs": {name: run._asdict() for name, run in results.items()}}))
+        runs = {name: run._asdict() for name, run in results.items()}
+        print(json.dumps(about | {"runs": runs, "cpu_us": cpu}))
         return
     print(", ".join(f"{name} {value}" for name, value in about.items()))
     for name, run in results.items():
         print(
             f"{name:20} {run.appends_per_second:7.0f} appends/s   wait {run.median_ms:6.2f} ms "
             f"(p95 {run.p95_ms:6.2f})   {run.appends_per_commit:4.1f} appends/commit   "
-            f"{run.reads_per_second:7.0f} reads/s"
+            f"{run.reads_per_second:7.0f} reads/s   {run.checks_per_second:7.0f} checks/s"
         )
+    for name, groups in cpu.items():
+        spent = "   ".join(f"{n}: {us:.1f}" for n, us in groups.items())
+        print(f"{name:20} us of CPU a record, by records an append   {spent}")
 
 
 if __name__ == "__main__":

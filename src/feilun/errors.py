@@ -77,7 +77,23 @@ class Refused(EngineError):
 
 
 class AccessError(FeilunError):
-    """A request has no key that allows it, or its key has used up a limit."""
+    """A request has no key that allows it, or its key has used up a limit.
+
+    `status` and `code` are what HTTP clients know it by: 401 no valid key, 403 not with this
+    key, 429 not now. `retry_after` is in seconds, where waiting helps.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status: int = 401,
+        code: str = "invalid_api_key",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
 
 
 class TrainerError(FeilunError):

@@ -5,14 +5,19 @@ order of `wheel.py`, and what they write goes back into it. The parts behind the
 given to it; `wiring.py` chooses them.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import partial
+from itertools import islice
 
-from feilun import certify, datasets, ledger, release, training, watch
+from pydantic import ValidationError
+
+from feilun import certify, datasets, discovery, ledger, release, training, watch
 from feilun.answer import Answerer
+from feilun.discovery import Proposal
 from feilun.errors import (
-    EngineError,
     NotFound,
     ReleaseError,
     StoreError,
@@ -21,30 +26,37 @@ from feilun.errors import (
     Unreadable,
 )
 from feilun.ledger import Payback
-from feilun.ports import Book, Clock, Engine, Store, Student, Trainer
+from feilun.ports import Book, Clock, Engine, Progress, Store, Student, Trainer
 from feilun.records import (
+    RAW,
+    Adoption,
     Audit,
     Call,
     Candidate,
     Certificate,
     Dataset,
+    Ended,
     Example,
     Feedback,
     Json,
     Money,
     Posting,
     Price,
+    R,
     Record,
+    RedLine,
     Refusal,
     Release,
     Task,
     Verdict,
     content_id,
 )
-from feilun.tasks import loss
+from feilun.tasks import declare, loss
 
 # The first calibration takes the youngest of the audits, this share of them.
 _CALIBRATION = 0.5
+
+_BATCH = 500  # records that are appended at once
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,9 @@ class House:
         self.audit_rate = audit_rate
         self._device = device
         self._answerers: dict[str, Answerer] = {}
-        self._priced: set[str] = set()  # ids of the prices that this house put into the log
+        self._followed: dict[str, dict[str, str]] = {}  # of a task: kinds, and their latest ids
+        self._following = threading.Lock()
+        self._priced: set[date] = set()  # days whose prices this house put into the log
 
     # Declaring and answering
 
@@ -124,14 +138,130 @@ class House:
         self, name: str, input: Json, *, id: str | None = None, parent: str | None = None
     ) -> Call:
         """Answer without keeping: for replays, which keep a day's records at once."""
-        answerer = self._answerer(name)
+        answerer = self.answerer(name)
         return answerer.answer(input, audit_rate=self.audit_rate, id=id, parent=parent)
+
+    def answerer(self, name: str) -> Answerer:
+        """Who answers a task, as `refresh` or a move in this house last pointed it."""
+        return self._answerers.get(name) or self._follow(name)
+
+    def refresh(self, name: str | None = None) -> list[str]:
+        """Follow what other processes wrote: declarations, releases and adoptions.
+
+        Returns the tasks of which something is new, at first all of them: their answerers
+        are then at hand. One that cannot be followed says why when it is asked.
+        """
+        latest: dict[str, dict[str, str]] = {}
+        for kind in (Task, Release, Adoption):
+            for record in self.store.read(kind, name):
+                latest.setdefault(record.task, {})[record.kind] = record.id
+        new = {task: ids for task, ids in latest.items() if self._followed.get(task) != ids}
+        for task in new:
+            try:
+                self._follow(task)
+            except StoreError:
+                self._answerers.pop(task, None)
+                del latest[task]
+        self._followed |= latest
+        return [task for task in new if task in latest]
 
     def keep(self, *records: Record) -> None:
         """Append records and the prices and postings that go with them, in one durable step."""
-        prices = {p.id: p for record in records for p in self._new_prices(record.at)}
+        days = {r.at.date(): r.at for r in records if r.at.date() not in self._priced}
+        prices = {p.id: p for at in days.values() for p in self._prices(at)}
         self.store.append(*records, *prices.values(), *ledger.postings(records, self.book))
-        self._priced.update(prices)
+        self._priced.update(days)
+
+    # Discovering
+
+    def proposals(self, progress: Progress | None = None) -> list[Proposal]:
+        """The tasks that raw traffic seems to be and that nobody has adopted, the largest first."""
+        known = discovery.Matcher(self.adoptions())
+        raw = self.store.read(Call, RAW)
+        return discovery.propose((c for c in raw if known.match(c.input) is None), progress)
+
+    def proposal(self, id: str, progress: Progress | None = None) -> Proposal:
+        """The proposal with this id, or with the one that begins so. Raises NotFound."""
+        return discovery.pick(self.proposals(progress), id)
+
+    def adoptions(self) -> list[Adoption]:
+        """The adoptions in force."""
+        return list(discovery.in_force(self.store.read(Adoption)).values())
+
+    def adopt(
+        self,
+        proposal: str,
+        name: str,
+        max_loss: float,
+        confidence: float = 0.95,
+        progress: Progress | None = None,
+    ) -> Task:
+        """Make a task of a proposal: its requests of the past are calls of it, and all to come.
+
+        `proposal` is an id, or what it begins with. To adopt it again under the same name is
+        no news, sets the red line, and finishes what was cut off. Raises NotFound for an id
+        that no proposal has, TaskError for a name or a proposal that cannot be taken.
+        """
+        line = _red_line(name, max_loss, confidence)
+        held = discovery.in_force(self.store.read(Adoption, name)).get(name)
+        if not held or not held.proposal or not held.proposal.startswith(proposal or "?"):
+            found = self.proposal(proposal, progress)
+            held = discovery.adoption(found, name, **self._now())
+            words, form = found.instructions, found.output_schema
+            told = declare(name, words, {"type": "string"}, form, line)
+            self._check_free(told)
+            self.declare(told)
+            self.store.append(held)
+        else:
+            self.declare(self.task(name).model_copy(update={"red_line": line}))
+        self._adopt_past(held)
+        return self.task(name)
+
+    def abandon(self, name: str) -> Adoption:
+        """End an adoption: its requests go to their models again. The task and its calls stay."""
+        held = discovery.in_force(self.store.read(Adoption, name)).get(name)
+        if held is None:
+            known = ", ".join(sorted(each.task for each in self.adoptions())) or "none"
+            raise NotFound(f"Task {name!r} is not adopted. Adopted tasks: {known}.")
+        ended = held.model_copy(update={**self._now(), "ended": True})
+        self.store.append(ended)
+        return ended
+
+    def _check_free(self, told: Task) -> None:
+        """Refuse the name of a task that was declared by other means than an adoption."""
+        name = told.task
+        if name == RAW:
+            raise TaskError(f"{RAW!r} is the name of raw calls. Choose another one.")
+        if name not in self.tasks() or any(True for _ in self.store.read(Adoption, name)):
+            return
+        asked = {"instructions", "output_schema"}
+        if self.task(name).model_dump(include=asked) != told.model_dump(include=asked):
+            raise TaskError(f"A task {name!r} is declared already. Choose another name.")
+
+    def _adopt_past(self, adopted: Adoption) -> None:
+        """Copy matching raw calls and what was said of them. They are billed as raw calls."""
+        name = adopted.task
+        held = {call.parent: call.id for call in self.store.read(Call, name) if call.parent}
+        raw_calls = self.store.read(Call, RAW)
+        calls = discovery.calls_of_the_past(adopted, self.adoptions(), raw_calls)
+        for some in _batches(call for call in calls if call.parent not in held):
+            self.store.append(*some)
+            held |= {call.parent: call.id for call in some if call.parent}
+        known = {said.id for said in self.store.read(Feedback, name)}
+        raw = (said for said in self.store.read(Feedback, RAW) if said.call in held)
+        copied = (self._copied(adopted, said, held[said.call]) for said in raw)
+        for batch in _batches(said for said in copied if said and said.id not in known):
+            self.store.append(*batch)
+
+    def _copied(self, adopted: Adoption, said: Feedback, call: str) -> Feedback | None:
+        """What was said of a raw call as said of its copy; None for no output of the task."""
+        output = None
+        if said.said == "correction":
+            output = discovery.content_read(adopted, said.output)
+            if output is None:
+                return None
+        about = {"id": content_id([adopted.task, said.id]), "task": adopted.task, "call": call}
+        return said.model_copy(update={**about, "output": output})
 
     # Judging
 
@@ -139,10 +269,21 @@ class House:
         """A person says what the right output is."""
         return self._said(Feedback(**self._about(call), said="correction", output=output))
 
-    def rate(self, call: Call, *, accepted: bool) -> Feedback:
-        """A person accepts or rejects an answer."""
+    def rate(self, call: Call, *, accepted: bool, reason: str | None = None) -> Feedback:
+        """A person accepts or rejects an answer, and may say why."""
         said = "accepted" if accepted else "rejected"
-        return self._said(Feedback(**self._about(call), said=said))
+        return self._said(Feedback(**self._about(call), said=said, reason=reason))
+
+    def outcome(self, call: Call, value: float) -> Feedback:
+        """The world says what came of an answer: an order's value, minutes saved."""
+        return self._said(Feedback(**self._about(call), said="outcome", value=value))
+
+    def to_audit(self, name: str | None = None) -> Iterator[Call]:
+        """The drawn calls that nobody has judged yet, the oldest first."""
+        judged = {audit.call for audit in self.store.read(Audit, name)}
+        calls = self.store.read(Call, name)
+        whole = (call for call in calls if call.ended is Ended.COMPLETE)
+        return (call for call in whole if watch.drawn(call) and call.id not in judged)
 
     def audit(self, call: Call, output: Json) -> Audit:
         """A person judges a drawn call: `output` is the right one.
@@ -289,25 +430,23 @@ class House:
 
     # Parts
 
-    def _answerer(self, name: str) -> Answerer:
-        if name not in self._answerers:
+    def _follow(self, name: str) -> Answerer:
+        """Make the answerer of a task anew, as the log has it now."""
+        with self._following:  # who comes last has read last
             task = self.task(name)
             teacher = self._teachers.get(name) or self._teachers.get("*")
-            if teacher is None:
-                raise EngineError(
-                    f"Task {name}: no teacher is attached. Pass teachers={{{name!r}: engine}}."
-                )
-            answerer = Answerer(task, teacher, self._clock, self._load)
-            answerer.point(self._entitled(task))
+            answerer = Answerer(task, teacher, self._clock, partial(self._entitled, task))
+            answerer.point(self.pointer(name))
             self._answerers[name] = answerer
-        return self._answerers[name]
+            return answerer
 
-    def _entitled(self, task: Task) -> Release | None:
-        """The release in force, unless the task has since asked for what it does not prove."""
-        moved = self.pointer(task.task)
-        if moved is None or moved.certificate is None:
-            return moved
-        return moved if self._holds(self.store.get(Certificate, moved.certificate), task) else None
+    def _entitled(self, task: Task, moved: Release) -> Student | None:
+        """The student of a release, unless the task now asks for what it does not prove."""
+        if moved.certificate is not None:
+            proof = self.store.get(Certificate, moved.certificate)
+            if not self._holds(proof, task):
+                return None
+        return self._load(moved)
 
     def _holds(self, proof: Certificate, task: Task) -> bool:
         return release.proves(self.store.get(Task, proof.declaration), task)
@@ -318,7 +457,7 @@ class House:
     def _move(self, moved: Release) -> None:
         self.store.append(moved)
         if moved.task in self._answerers:
-            self._answerers[moved.task].point(self._entitled(self.task(moved.task)))
+            self._follow(moved.task)
 
     def _cut(self, name: str, verdicts: Iterable[Verdict], until: datetime) -> datetime:
         """Where training ends and calibration begins: audits are spent once, in time order."""
@@ -328,12 +467,10 @@ class House:
         moments = sorted(call.at for call, _ in self.audited(name))
         return moments[-int(len(moments) * _CALIBRATION)] if len(moments) > 1 else until
 
-    def _new_prices(self, at: datetime) -> Iterator[Price]:
-        """The prices in force that the log may not have yet: a posting names its price."""
-        for item in ledger.ITEMS:
-            price = self.book.price(item, at)
-            if price and price.id not in self._priced:
-                yield price
+    def _prices(self, at: datetime) -> Iterator[Price]:
+        """The prices in force at a moment: a posting names its price, so the log has them."""
+        found = (self.book.price(item, at) for item in self.book.items())
+        return (price for price in found if price)
 
     def _serves_more(self, verdict: Certificate, calibration: Sequence[Example]) -> bool:
         """Whether a certificate serves more of these calls than the student now at work."""
@@ -355,3 +492,20 @@ class House:
 
     def _now(self) -> dict[str, Json]:
         return {"id": self._clock.new_id(), "at": self._clock.now()}
+
+
+def _red_line(name: str, max_loss: float, confidence: float) -> RedLine:
+    try:
+        return RedLine(max_loss=max_loss, confidence=confidence)
+    except ValidationError as error:
+        raise TaskError(
+            f"Task {name}: a red line's maximum loss lies between 0 and 1, its confidence "
+            f"between 0.5 and 1; got {max_loss} and {confidence}."
+        ) from error
+
+
+def _batches(records: Iterable[R]) -> Iterator[list[R]]:
+    """Records in lists of some hundreds, so that memory stays bounded."""
+    rest = iter(records)
+    while some := list(islice(rest, _BATCH)):
+        yield some

@@ -4,12 +4,34 @@ Each port is a few methods and its promises. Every part behind a port passes the
 port's contract suite in `feilun.testing`, and so does the fake that ships there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from feilun.records import Example, Json, Price, R, Record, Task
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) by whatever may take over two seconds."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The last row of a log. Its chain seals all rows before it: whoever keeps a head can
+    ask later whether the log still contains it."""
+
+    seq: int
+    chain: str
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """A row of a log that is not what was appended, and what is wrong with it."""
+
+    seq: int
+    kind: str
+    id: str
+    problem: str
 
 
 class Store(Protocol):
@@ -22,6 +44,11 @@ class Store(Protocol):
     - A record that is not what was written raises `Damaged` with its kind and id.
     - Blobs are addressed by their sha256. `fetch` never returns other bytes than
       were put: it raises `NotFound` or `Damaged`.
+    - Each record is chained to the one before. `check` walks the log as of the call and
+      yields a flaw, in order, where a record was changed, taken out, put in or moved: none
+      for a log that is whole. It raises `Damaged` where the log cannot be read on.
+    - The chain alone does not show a cut-off end, nor a log that was written anew with
+      chains of its own. Against both, keep a `head` elsewhere and pass it back as `noted`.
     - All methods may be called from any thread.
     """
 
@@ -34,6 +61,12 @@ class Store(Protocol):
     def put(self, data: bytes) -> str: ...
 
     def fetch(self, digest: str) -> bytes: ...
+
+    def head(self) -> Head: ...
+
+    def check(
+        self, noted: Head | None = None, progress: Progress | None = None
+    ) -> Iterator[Flaw]: ...
 
     def close(self) -> None: ...
 
@@ -121,14 +154,16 @@ class Clock(Protocol):
     def new_id(self) -> str: ...
 
 
-class Book(Protocol):
-    """The prices in force. None means unknown; nothing is guessed."""
+class Book(Hashable, Protocol):
+    """The prices in force. None means unknown; nothing is guessed.
+
+    Of several prices of one item the newest in force counts. `items` names those that
+    have a price, now or on some day to come. A book never changes while it is open.
+    """
 
     @property
     def currency(self) -> str: ...
 
+    def items(self) -> Sequence[str]: ...
+
     def price(self, item: str, at: datetime) -> Price | None: ...
-
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) by whatever may take over two seconds."""

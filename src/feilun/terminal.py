@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from feilun.records import Certificate, Json, Refusal, WhyRefused
 
@@ -29,10 +39,24 @@ def say(as_json: bool, value: Json, words: str) -> None:
 @contextmanager
 def bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; its function is called with (done, total)."""
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=quiet, transient=True) as progress:
+    with _bar(title, quiet, MofNCompleteColumn(), TimeElapsedColumn()) as step:
+        yield step
+
+
+@contextmanager
+def byte_bar(title: str, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """The same for bytes, with their speed; a total of 0 is not known."""
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with _bar(title, quiet, *columns) as step:
+        yield step
+
+
+@contextmanager
+def _bar(title: str, quiet: bool, *columns: ProgressColumn) -> Iterator[Callable[[int, int], None]]:
+    shown = (TextColumn(title, markup=False), BarColumn(), *columns)
+    with Progress(*shown, console=err, disable=quiet, transient=True) as progress:
         task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
 
 
 def in_words(verdict: Certificate | Refusal) -> str:

@@ -1,14 +1,15 @@
-"""Deriving every verdict again from the log, and naming the first row that disagrees."""
+"""Walking the chain of the log, deriving every verdict again, and naming what disagrees."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from feilun import certify, datasets
-from feilun.errors import StoreError, TrainerError
+from feilun.errors import InputError, StoreError, TrainerError
 from feilun.house import House
-from feilun.ports import Progress
+from feilun.ports import Head, Progress
 from feilun.records import (
-    KINDS,
     Candidate,
     Certificate,
     Dataset,
@@ -22,10 +23,16 @@ from feilun.records import (
     encode,
 )
 
+# Rows of a broken log that are named. The first is where to look; more say how far it goes.
+MOST_NAMED = 20
+
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was derived again. `problem` is None where it came out the same."""
+    """One thing that was derived again. `problem` is None where it came out the same.
+
+    Of the kind "log" there are only problems; their `id` is the number of the row.
+    """
 
     kind: str
     id: str
@@ -33,14 +40,19 @@ class Check:
     problem: str | None
 
 
-def verify(house: House, progress: Progress | None = None) -> Iterator[Check]:
-    """Read every row, then derive every dataset, verdict and release again."""
-    try:
-        for kind in KINDS.values():
-            for _ in house.store.read(kind):
-                pass
-    except StoreError as error:
-        yield Check("log", "", "", str(error))
+def verify(
+    house: House, progress: Progress | None = None, noted: Head | None = None
+) -> Iterator[Check]:
+    """Walk every row, then derive every dataset, verdict and release again.
+
+    With a head that was noted before, the log must still contain it. From a log that is
+    not whole nothing is derived.
+    """
+    broken = False
+    for check in _log_problems(house, progress, noted):
+        broken = True
+        yield check
+    if broken:
         return
     verdicts = house.verdicts()
     for done, verdict in enumerate(verdicts, start=1):
@@ -49,6 +61,31 @@ def verify(house: House, progress: Progress | None = None) -> Iterator[Check]:
             progress(done, len(verdicts))
     for moved in house.store.read(Release):
         yield Check("release", moved.id, moved.task, _release_problem(house, moved))
+
+
+def read_head(text: str) -> Head:
+    """A head as `write_head` gave it. Raises InputError."""
+    seq, _, chain = text.partition(":")
+    if not (re.fullmatch(r"[0-9]{1,19}", seq, re.ASCII) and re.fullmatch(r"[0-9a-f]{64}", chain)):
+        raise InputError(
+            f"{text[:100]!r} is no head of a log. Write SEQ:HEX as `feilun verify` printed it: "
+            "a number, a colon and 64 hex digits"
+        )
+    return Head(int(seq), chain)
+
+
+def write_head(head: Head) -> str:
+    """A head in one word, for a person to keep."""
+    return f"{head.seq}:{head.chain}"
+
+
+def _log_problems(house: House, progress: Progress | None, noted: Head | None) -> Iterator[Check]:
+    try:
+        for flaw in islice(house.store.check(noted, progress), MOST_NAMED):
+            problem = f"{flaw.kind} {flaw.id!r} (log row {flaw.seq}) {flaw.problem}"
+            yield Check("log", str(flaw.seq), "", problem)
+    except StoreError as error:
+        yield Check("log", "", "", str(error))
 
 
 def _verdict_problem(house: House, verdict: Certificate | Refusal) -> str | None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event, insert, make_url, text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, make_url, text
 
 pytest.register_assert_rewrite("feilun.testing.contracts_store")
 
@@ -18,9 +20,16 @@ from feilun.errors import Conflict, StoreError  # noqa: E402 - the suite must be
 from feilun.ports import Store  # noqa: E402
 from feilun.records import Call, Record  # noqa: E402
 from feilun.store import SqlStore, open_store  # noqa: E402
-from feilun.store.engines import writing  # noqa: E402
+from feilun.store.engines import (  # noqa: E402
+    postgres_engine,
+    sqlite_engine,
+    sqlite_place,
+    writing,
+)
+from feilun.store.pen import insert  # noqa: E402
 from feilun.store.rows import to_row  # noqa: E402
-from feilun.store.schema import log  # noqa: E402
+from feilun.store.schema import MIGRATIONS  # noqa: E402
+from feilun.store.sqlite_file import ready_file  # noqa: E402
 from feilun.testing import MemoryStore  # noqa: E402
 from feilun.testing.contracts_store import StoreContract, a_call  # noqa: E402
 
@@ -29,6 +38,19 @@ POSTGRES = os.environ.get("FEILUN_TEST_POSTGRES")
 needs_postgres = pytest.mark.skipif(
     POSTGRES is None,
     reason='needs a PostgreSQL server; for a throw-away one run: eval "$(.ci/postgres.sh)"',
+)
+
+INSERT_V1 = (
+    "INSERT INTO log (seq, kind, id, task, at, body, digest)"
+    " VALUES (:seq, :kind, :id, :task, :at, :body, :digest)"
+)
+
+# A trigger that writes down what holds in the transaction of an append.
+OVERHEAR = (
+    "CREATE TABLE heard (said TEXT)",
+    "CREATE FUNCTION overhear() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+    " INSERT INTO heard SELECT current_setting('synchronous_commit'); RETURN NULL; END $$",
+    "CREATE TRIGGER overhear AFTER INSERT ON log EXECUTE FUNCTION overhear()",
 )
 
 
@@ -56,6 +78,10 @@ class TestMemoryStore(StoreContract):
         return store.spoil
 
     @pytest.fixture
+    def take_out(self, store: MemoryStore) -> Callable[[Record], None]:
+        return store.take_out
+
+    @pytest.fixture
     def spoil_blob(self, store: MemoryStore) -> Callable[[str], None]:
         return store.spoil_blob
 
@@ -63,7 +89,7 @@ class TestMemoryStore(StoreContract):
 class SqlStoreContract(StoreContract):
     """What both databases share."""
 
-    drop_trigger: str
+    unguard: tuple[str, ...]  # what someone runs who wants to edit the past
 
     @pytest.fixture
     def open_again(self) -> Callable[[], SqlStore]:
@@ -71,16 +97,25 @@ class SqlStoreContract(StoreContract):
         raise NotImplementedError
 
     @pytest.fixture
-    def spoil(self, store: SqlStore) -> Callable[[Record], None]:
-        def spoil(record: Record) -> None:
-            with store.engine.begin() as connection:
-                connection.execute(text(self.drop_trigger))
-                connection.execute(
-                    text("UPDATE log SET body = body || ' ' WHERE kind = :kind AND id = :id"),
-                    {"kind": record.kind, "id": record.id},
-                )
+    def edit(self, store: SqlStore) -> Callable[..., None]:
+        """Runs statements behind the back of the store, without its guards."""
 
-        return spoil
+        def edit(*statements: str, **values: str) -> None:
+            with store.engine.begin() as connection:
+                for statement in (*self.unguard, *statements):
+                    connection.execute(text(statement), values)
+
+        return edit
+
+    @pytest.fixture
+    def spoil(self, edit: Callable[..., None]) -> Callable[[Record], None]:
+        change = "UPDATE log SET body = body || ' ' WHERE kind = :kind AND id = :id"
+        return lambda record: edit(change, kind=record.kind, id=record.id)
+
+    @pytest.fixture
+    def take_out(self, edit: Callable[..., None]) -> Callable[[Record], None]:
+        change = "DELETE FROM log WHERE kind = :kind AND id = :id"
+        return lambda record: edit(change, kind=record.kind, id=record.id)
 
     @pytest.fixture
     def spoil_blob(self, tmp_path: Path) -> Callable[[str], None]:
@@ -143,17 +178,97 @@ class SqlStoreContract(StoreContract):
                 other.append(a_call("1", input="other"))
 
     @pytest.mark.parametrize("column", ["id", "task"])
-    def test_a_row_that_is_filed_wrongly_is_damaged(self, store: SqlStore, column: str) -> None:
+    def test_a_row_that_is_filed_wrongly_is_damaged(
+        self, store: SqlStore, edit: Callable[..., None], column: str
+    ) -> None:
         store.append(a_call("1"))
-        with store.engine.begin() as connection:
-            connection.execute(text(self.drop_trigger))
-            connection.execute(text(f"UPDATE log SET {column} = 'other'"))  # noqa: S608
+        edit(f"UPDATE log SET {column} = 'other'")  # noqa: S608
         with pytest.raises(StoreError, match="filed under another id or task"):
             list(store.read(Call))
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "seq = 30", "kind = 'audit'", "id = 'other'", "task = 'other'", "body = '{}'",
+            "at = '2026-03-01 12:00:00.000001+00:00'", "digest = 'other'", "chain = 'other'",
+        ],
+    )  # fmt: skip
+    def test_a_cell_that_was_changed_is_named_with_its_row(
+        self, store: SqlStore, edit: Callable[..., None], change: str
+    ) -> None:
+        """Once: the rows around it are sound. A new number moves a row, so the next shows too."""
+        store.append(*[a_call(f"{n}") for n in range(1, 30)])
+        edit(f"UPDATE log SET {change} WHERE seq = 7")  # noqa: S608
+        found = [flaw.seq for flaw in store.check()]
+        assert found == ([8, 30] if change == "seq = 30" else [7])
+
+    def test_rows_that_changed_places_are_named(
+        self, store: SqlStore, edit: Callable[..., None]
+    ) -> None:
+        store.append(*[a_call(f"{n}") for n in range(1, 10)])
+        swaps = [(3, 99), (4, 3), (99, 4)]
+        edit(*[f"UPDATE log SET seq = {new} WHERE seq = {old}" for old, new in swaps])  # noqa: S608
+        assert next(store.check()).seq == 3
+
+    def test_a_row_that_was_put_in_is_named(
+        self, store: SqlStore, edit: Callable[..., None]
+    ) -> None:
+        store.append(a_call("1"), a_call("2"), a_call("4"))
+        forged = to_row(a_call("3"))
+        edit(
+            "UPDATE log SET seq = 4 WHERE seq = 3",
+            "INSERT INTO log SELECT 3, kind, :id, task, at, :body, :digest, chain FROM log"
+            " WHERE seq = 2",
+            id="3", body=forged.body, digest=forged.digest,
+        )  # fmt: skip
+        first = next(store.check())
+        assert (first.seq, first.id) == (3, "3")
+
+    def test_a_check_does_not_see_what_is_appended_meanwhile(self, store: SqlStore) -> None:
+        store.append(*[a_call(f"{n}") for n in range(300)])
+        told: list[tuple[int, int]] = []
+        checking = store.check(progress=lambda done, total: told.append((done, total)))
+        store.append(*[a_call(f"{n}") for n in range(300, 600)])
+        assert list(checking) == []
+        assert told[-1] == (300, 300)
+
+    def test_an_older_log_is_chained_when_it_is_opened(
+        self, old: Engine, open_again: Callable[[], SqlStore]
+    ) -> None:
+        calls = [a_call(f"{n}", minutes=n) for n in range(1, 2501)]
+        with writing(old) as connection:
+            _make_v1(connection)
+            rows = [to_row(call)._asdict() for call in calls]
+            for n, row in enumerate(rows, start=1):
+                row["seq"] = n if n < 1000 else n + 5  # PostgreSQL skipped numbers on errors
+            connection.execute(text(INSERT_V1), rows)
+        old.dispose()
+        with closing(open_again()) as store:
+            assert list(store.read(Call)) == calls
+            assert list(store.check()) == []
+            assert store.head().seq == 2505
+            store.append(a_call("after"))
+            assert list(store.check()) == []
+            assert store.head().seq == 2506
+            with (
+                pytest.raises(Exception, match="the log is append-only"),
+                store.engine.begin() as connection,
+            ):
+                connection.execute(text("UPDATE log SET chain = 'other'"))
+            with (
+                pytest.raises(Exception, match=r"(?i)not.null|null value"),
+                store.engine.begin() as connection,
+            ):
+                connection.execute(text(INSERT_V1), {**rows[0], "seq": 3000, "id": "unchained"})
+
 
 class TestSqlite(SqlStoreContract):
-    drop_trigger = "DROP TRIGGER log_never_UPDATE"
+    unguard = ("DROP TRIGGER log_never_UPDATE", "DROP TRIGGER log_never_DELETE")
+
+    @pytest.fixture
+    def old(self, tmp_path: Path) -> Engine:
+        ready_file(tmp_path / "feilun.db", sqlite_place(tmp_path / "feilun.db"))
+        return sqlite_engine(tmp_path / "feilun.db")
 
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[Store]:
@@ -168,7 +283,12 @@ class TestSqlite(SqlStoreContract):
 
 @needs_postgres
 class TestPostgres(SqlStoreContract):
-    drop_trigger = "DROP TRIGGER log_never_changes ON log"
+    unguard = ("DROP TRIGGER log_never_changes ON log",)
+
+    @pytest.fixture
+    def old(self, postgres: str) -> Engine:
+        engine, _ = postgres_engine(postgres)
+        return engine
 
     @pytest.fixture
     def store(self, tmp_path: Path, postgres: str) -> Iterator[Store]:
@@ -186,7 +306,7 @@ class TestPostgres(SqlStoreContract):
         waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         with closing(open_again()) as other, ThreadPoolExecutor(1) as thread:
             with writing(other.engine) as connection:
-                connection.execute(insert(log), to_row(a_call("first"))._asdict())
+                insert(connection.connection.cursor(), "postgresql", [to_row(a_call("first"))])
                 appended = thread.submit(store.append, a_call("second"))
                 while not (appended.done() or connection.execute(waiting).scalar_one()):
                     pass
@@ -204,15 +324,14 @@ class TestPostgres(SqlStoreContract):
     def test_a_server_that_confirms_before_the_disk_does_is_told_not_to(
         self, postgres: str, tmp_path: Path
     ) -> None:
-        said = []
         careless = f"{postgres}%20-csynchronous_commit%3Doff"
         with closing(open_store(careless, blobs=tmp_path)) as store:
-
-            def ask(connection: Connection) -> None:
-                said.append(connection.execute(text("SHOW synchronous_commit")).scalar())
-
-            event.listen(store.engine, "commit", ask)
+            with store.engine.begin() as connection:
+                for statement in OVERHEAR:
+                    connection.exec_driver_sql(statement)
             store.append(a_call("1"))
+            with store.engine.begin() as connection:
+                said = connection.execute(text("SELECT said FROM heard")).scalars().all()
         assert said == ["on"]
 
     def test_a_database_that_cannot_hold_all_text_is_refused(self, tmp_path: Path) -> None:
@@ -229,6 +348,14 @@ class TestPostgres(SqlStoreContract):
                     open_store(url, blobs=tmp_path)
             finally:
                 admin.execute(f"DROP DATABASE {name}")
+
+
+def _make_v1(connection: Connection) -> None:
+    """The tables of the first feilun."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
 
 
 def _cut_connections() -> None:

@@ -134,6 +134,19 @@ def test_a_file_that_its_write_ahead_log_completes_is_opened(tmp_path: Path) -> 
         assert len(list(store.read(Call))) == 100
 
 
+def test_what_an_opened_store_shows_no_longer_hangs_on_a_write_ahead_log(tmp_path: Path) -> None:
+    """Its writer may have died before the disk confirmed it, and its repetition is no news."""
+    whole, killed, file = tmp_path / "whole", tmp_path / "killed", tmp_path / "file"
+    with closing(open_store(whole)) as store:
+        store.append(a_call("1"))
+        shutil.copytree(whole, killed)
+    with closing(open_store(killed)):
+        file.mkdir()
+        shutil.copy(killed / "feilun.db", file)
+    with closing(open_store(file)) as store:
+        assert store.get(Call, "1") == a_call("1")
+
+
 @pytest.mark.parametrize("content", [b"hello", b"id,label\n" * 2000], ids=["short", "long"])
 def test_a_file_that_is_no_database_is_refused_and_left_as_it_is(
     tmp_path: Path, content: bytes

@@ -1,14 +1,17 @@
 """Laws of the ledger: the books balance, nothing is lost in them and nothing is guessed."""
 
 from collections import defaultdict
+from datetime import date
 from decimal import Decimal
+from itertools import pairwise
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kiosk_log import a_call, an_audit
 
-from feilun.ledger import ITEMS, payback, postings
-from feilun.records import Call, Posting
+from feilun.ledger import ITEMS, cost, cost_of, payback, postings
+from feilun.records import RAW, Call, Posting
 from feilun.testing import FakeBook
 
 amounts = st.decimals(0, 100, allow_nan=False, allow_infinity=False, places=6).map(str)
@@ -91,3 +94,91 @@ def test_a_payback_is_claimed_only_where_every_price_is_known(
         assert (found.saved, found.spent, found.calls) == (None, None, None)
     if found.calls is not None and found.reached:
         assert 1 <= found.calls <= len(made)
+
+
+MODELS = ("wise", "wise:8b", "free", "nameless")
+TARIFF = {
+    "model:wise:input_token": {date(2026, 1, 1): "0.5", date(2026, 3, 2): "0.25"},
+    "model:wise:cached_token": {date(2026, 3, 2): "0.125"},
+    "model:wise:output_token": "2",
+    "model:wise:8b:input_token": "0.001",
+    "model:wise:8b:output_token": "0.003",
+    "model:free:input_token": "0",
+    "model:free:output_token": "0",
+    "model:free:second": "0",
+}
+
+
+@st.composite
+def raw_calls(draw: st.DrawFn) -> list[Call]:
+    made = []
+    for number in range(draw(st.integers(1, 15))):
+        facts: dict[str, object] = {"task": RAW, "variant": draw(st.sampled_from(MODELS))}
+        if draw(st.booleans()):
+            tokens = draw(st.integers(0, 5000))
+            facts |= {"tokens_in": tokens, "tokens_out": draw(st.integers(0, 500))}
+            facts |= {"tokens_cached": draw(st.none() | st.integers(0, tokens))}
+        minutes = draw(st.integers(0, 3 * 24 * 60))
+        seconds = draw(st.integers(0, 100)) / 8
+        made.append(a_call(f"{number}", minutes, seconds=seconds).model_copy(update=facts))
+    return made
+
+
+def groups(made: list[Call], cuts: list[int]) -> list[list[Call]]:
+    edges = [0, *sorted(cut % (len(made) + 1) for cut in cuts), len(made)]
+    return [made[a:b] for a, b in pairwise(edges)]
+
+
+def sums(rows: list[Posting]) -> dict[tuple[str, str, str | None], tuple[Decimal, Decimal]]:
+    """What was posted by account, unit and price, however it was cut into rows."""
+    found: dict[tuple[str, str, str | None], tuple[Decimal, Decimal]] = {}
+    for row in rows:
+        same = (row.debit, row.unit, row.price)
+        quantity, amount = found.get(same, (Decimal(0), Decimal(0)))
+        found[same] = (quantity + row.quantity, amount + (row.amount or 0))
+    return found
+
+
+@settings(max_examples=60)
+@given(raw_calls(), st.lists(st.integers(0, 15), max_size=4), st.randoms(use_true_random=False))
+def test_however_raw_calls_are_grouped_the_same_is_posted(
+    made: list[Call], cuts: list[int], chance: Random
+) -> None:
+    book = FakeBook(TARIFF)
+    shuffled = list(made)
+    chance.shuffle(shuffled)
+    whole = list(postings(made, book))
+    assert whole == list(postings(shuffled, book))
+    parts = [row for group in groups(shuffled, cuts) for row in postings(group, book)]
+    alone = [row for call in made for row in postings([call], book)]
+    assert sums(parts) == sums(whole) == sums(alone)
+    for rows in (whole, parts, alone):
+        assert len({row.id for row in rows}) == len(rows)
+
+
+@settings(max_examples=60)
+@given(raw_calls())
+def test_every_token_of_raw_calls_is_billed_exactly_once_to_its_model(made: list[Call]) -> None:
+    rows = list(postings(made, FakeBook(TARIFF)))
+    for model in MODELS:
+        counted = [c for c in made if c.variant == model and c.tokens_in is not None]
+        billed = [p for p in rows if p.debit == f"expense:model:{model}" and "token" in p.unit]
+        tokens = sum((c.tokens_in or 0) + (c.tokens_out or 0) for c in counted)
+        assert sum(p.quantity for p in billed) == tokens
+
+
+@settings(max_examples=60)
+@given(raw_calls(), st.booleans())
+def test_a_calls_cost_is_the_sum_of_its_postings_and_what_the_hot_path_says(
+    made: list[Call], raw: bool
+) -> None:
+    book = FakeBook({**TARIFF, "teacher:input_token": "3", "teacher:output_token": "5"})
+    for call in made:
+        asked = call if raw else call.model_copy(update={"task": "kiosk.shelf"})
+        amounts = [row.amount for row in postings([asked], book)]
+        known = None if None in amounts else sum(amount or 0 for amount in amounts)
+        total = cost_of(asked, book)
+        assert (total.amount if total else None) == known
+        if asked.tokens_in is not None and asked.tokens_out is not None:
+            tokens = (asked.tokens_in, asked.tokens_cached or 0, asked.tokens_out)
+            assert cost(book, asked.variant, *tokens, asked.at, raw=raw) == total

@@ -1,16 +1,34 @@
 """The cascade: when the student has the last word, and every reason why it has not."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
 
 import pytest
-from kiosk_log import NOON, Stand, opened
+from kiosk_log import NOON, Stand, moved, opened
 
-from feilun.answer import Answerer
+from feilun.answer import Answerer, Asked
 from feilun.errors import Damaged, EngineError, NotFound, TaskError, TrainerError, Unreadable
-from feilun.ports import Student
-from feilun.records import Call, Candidate, Release, WhyTeacher
-from feilun.testing import FakeClock, FakeEngine, FakeStudent
+from feilun.house import House
+from feilun.ports import Answer, Prediction, Store, Student
+from feilun.records import (
+    Adoption,
+    Call,
+    Candidate,
+    Certificate,
+    Ended,
+    Json,
+    Release,
+    WhyTeacher,
+)
+from feilun.store import open_store
+from feilun.testing import FakeBook, FakeClock, FakeEngine, FakeStudent
 from feilun.testing.kiosk import KIOSK
+from feilun.training.linear import LinearTrainer
 
 STUDENT = FakeStudent(
     {'"sure"': ["fruit", 0.9], '"just"': ["fruit", 0.8], '"odd"': ["no shelf", 1.0]},
@@ -22,7 +40,10 @@ RELEASE = Release(
 )  # fmt: skip
 
 
-def always(student: Student) -> Callable[[Release], Student]:
+Load = Callable[[Release], Student | None]
+
+
+def always(student: Student) -> Load:
     return lambda _: student
 
 
@@ -30,7 +51,7 @@ KNOWING = always(STUDENT)
 
 
 def an_answerer(
-    load: Callable[[Release], Student] = KNOWING,
+    load: Load = KNOWING,
     teacher: FakeEngine | None = None,
     release: Release | None = RELEASE,
 ) -> Answerer:
@@ -90,7 +111,8 @@ def test_a_release_without_a_threshold_serves_nothing() -> None:
 
 
 def test_every_reason_for_the_teacher_has_a_test_here() -> None:
-    assert set(WhyTeacher) == {"no_release", "unsure", "unreadable", "invalid"}
+    of_tasks = set(WhyTeacher) - {WhyTeacher.NO_TASK}  # a raw call has no student to ask
+    assert of_tasks == {"no_release", "unsure", "unreadable", "invalid"}
 
 
 def test_an_invalid_answer_of_the_teacher_is_an_error_of_the_task_that_says_what_to_do() -> None:
@@ -124,6 +146,88 @@ def test_the_answerer_follows_the_pointer_both_ways() -> None:
     assert ask(answerer, "sure").by == "student"
     answerer.point(RELEASE.model_copy(update={"id": "move-2", "variant": None}))
     assert ask(answerer, "sure").why_teacher == WhyTeacher.NO_RELEASE
+
+
+# In two steps, for whoever does not want to stand and wait for the teacher
+
+SAID = Answer("drinks", seconds=0.5, tokens_in=100, tokens_out=5)
+
+
+def test_both_steps_give_the_call_that_one_would() -> None:
+    for input, by in (("sure", "student"), ("never seen", "teacher")):
+        answerer = an_answerer()
+        begun = answerer.begin(Asked(input, id="1", parent="root"), audit_rate=0.25)
+        call = (
+            answerer.by_student(begun)
+            if begun.why is None
+            else answerer.by_teacher(begun, SAID, "fake-teacher")
+        )
+        whole = an_answerer().answer(input, audit_rate=0.25, id="1", parent="root")
+        timed = {"seconds", "student_seconds", "device"}
+        assert call.by == by
+        assert call.model_dump(exclude=timed) == whole.model_dump(exclude=timed)
+
+
+def test_a_call_names_the_key_that_asked() -> None:
+    answerer = an_answerer()
+    begun = answerer.begin(Asked("sure", key="key-1"), audit_rate=0)
+    assert answerer.by_student(begun).key == "key-1"
+    assert answerer.by_teacher(begun, SAID, "large").key == "key-1"
+
+
+def test_many_are_begun_as_one_would_be_each_with_its_own_id() -> None:
+    answerer = an_answerer()
+    inputs = ["sure", "never seen", "odd", "just"]
+    many = answerer.begin_many([Asked(input) for input in inputs], audit_rate=0.1)
+    alone = [answerer.begin(Asked(input), audit_rate=0.1) for input in inputs]
+    assert [b.asked.input for b in many] == inputs
+    assert [b.prediction for b in many] == [b.prediction for b in alone]
+    assert [b.why for b in many] == [b.why for b in alone]
+    assert len({b.id for b in many}) == 4
+    assert answerer.begin_many([], audit_rate=0.1) == []
+
+
+def test_many_share_the_time_of_their_student_and_each_waited_for_all_of_it() -> None:
+    answerer = an_answerer(always(SlowStudent({}, ["fruit", 0.9])))
+    for begun in answerer.begin_many([Asked("tea"), Asked("cola")], audit_rate=0):
+        call = answerer.by_student(begun)
+        assert 0 < call.student_seconds == pytest.approx(call.seconds / 2, abs=2e-6)
+
+
+class SlowStudent(FakeStudent):
+    """Takes a time that can be measured."""
+
+    def predict_many(self, inputs: Sequence[Json]) -> list[Prediction]:
+        started = perf_counter()
+        while perf_counter() < started + 1e-4:
+            pass
+        return super().predict_many(inputs)
+
+
+def test_a_call_goes_on_with_the_student_that_it_began_with() -> None:
+    answerer = an_answerer()
+    begun = answerer.begin(Asked("sure"), audit_rate=0)
+    answerer.point(None)
+    assert answerer.by_student(begun).release == "move-1"
+
+
+def test_what_is_the_teachers_to_answer_is_not_taken_from_the_student() -> None:
+    answerer = an_answerer()
+    with pytest.raises(ValueError, match="teacher's to answer: unsure"):
+        answerer.by_student(answerer.begin(Asked("never seen"), audit_rate=0))
+
+
+def test_an_answer_that_broke_off_is_a_call_whatever_it_says() -> None:
+    answerer = an_answerer(release=None)
+    begun = answerer.begin(Asked("tea"), audit_rate=0)
+    half = Answer("dri", seconds=0.5)
+    call = answerer.by_teacher(begun, half, "large", ended=Ended.ENGINE_BROKE, first_seconds=0.1)
+    assert (call.output, call.ended, call.first_seconds) == ("dri", Ended.ENGINE_BROKE, 0.1)
+
+
+def test_a_release_that_the_task_does_not_accept_is_none() -> None:
+    call = ask(an_answerer(lambda _: None), "sure")
+    assert (call.why_teacher, call.release) == (WhyTeacher.NO_RELEASE, None)
 
 
 # In a house
@@ -172,3 +276,85 @@ def test_a_released_artefact_with_a_changed_byte_falls_closed_in_a_new_house() -
     before.store.spoil_blob(candidate.artefact)  # type: ignore[attr-defined]
     after = Stand(store=before.store, start=before.clock.now(), seed=1)
     assert {call.why_teacher for call in after.serve(5)} == {WhyTeacher.UNREADABLE}
+
+
+def test_a_release_whose_proof_was_damaged_falls_closed_in_a_new_house() -> None:
+    before = opened()
+    moved = before.house.pointer(KIOSK.task)
+    assert moved is not None
+    proof = before.store.get(Certificate, moved.certificate or "")
+    before.store.spoil(proof)  # type: ignore[attr-defined]
+    after = Stand(store=before.store, start=before.clock.now(), seed=1)
+    assert {call.why_teacher for call in after.serve(5)} == {WhyTeacher.UNREADABLE}
+
+
+def test_a_house_without_a_teacher_answers_what_its_student_is_sure_of() -> None:
+    house = a_house(opened().store)
+    assert house.answer(KIOSK.task, "来两个面包").output == "bakery"
+    with pytest.raises(EngineError, match="no teacher is attached"):
+        house.answer(KIOSK.task, "the usual")
+
+
+# Following what others do to the same store
+
+
+def a_house(store: Store, seed: int = 1) -> House:
+    return House(store, book=FakeBook(), clock=FakeClock(NOON, seed), trainer=LinearTrainer())
+
+
+def test_what_is_new_is_told_once() -> None:
+    stand = Stand()
+    house = a_house(stand.store)
+    assert house.refresh() == [KIOSK.task]
+    assert house.refresh() == []
+    stand.clock.advance(timedelta(minutes=1))
+    stand.house.declare(KIOSK.model_copy(update={"instructions": "Name the shelf, please."}))
+    assert house.refresh("kiosk.mood") == []
+    assert house.refresh(KIOSK.task) == [KIOSK.task]
+    assert house.answerer(KIOSK.task).task.instructions == "Name the shelf, please."
+
+
+def test_an_adoption_is_news_of_its_task() -> None:
+    stand = Stand()
+    stand.house.refresh()
+    stand.store.append(Adoption(id="1", task=KIOSK.task, at=NOON, system="Name the shelf."))
+    assert stand.house.refresh() == [KIOSK.task]
+
+
+def test_a_rollback_and_a_release_of_another_house_are_followed() -> None:
+    stand = opened()
+    other = a_house(stand.store)
+    released = other.pointer(KIOSK.task)
+    assert released is not None
+    why = other.answerer(KIOSK.task).begin(Asked("green tea"), audit_rate=0).why
+    assert why is not WhyTeacher.NO_RELEASE
+    stand.house.rollback(KIOSK.task, "odd answers")
+    assert other.refresh() == [KIOSK.task]
+    begun = other.answerer(KIOSK.task).begin(Asked("green tea"), audit_rate=0)
+    assert begun.why is WhyTeacher.NO_RELEASE
+    stand.house.release(KIOSK.task, released.certificate or "", "it was the data")
+    other.refresh()
+    begun = other.answerer(KIOSK.task).begin(Asked("green tea"), audit_rate=0)
+    assert begun.why is not WhyTeacher.NO_RELEASE
+
+
+def test_a_rollback_in_another_process_is_followed(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path)) as store:
+        moved(opened(), store)
+        house = a_house(store)
+        house.refresh()
+        command = ["rollback", KIOSK.task, "--reason", "odd answers", "--store", str(tmp_path)]
+        code = f"from feilun.cli import main; import sys; sys.argv[1:] = {command!r}; main()"
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        assert house.refresh() == [KIOSK.task]
+        begun = house.answerer(KIOSK.task).begin(Asked("green tea"), audit_rate=0)
+        assert begun.why is WhyTeacher.NO_RELEASE
+
+
+def test_a_task_that_cannot_be_followed_does_not_keep_others_from_it() -> None:
+    stand = Stand()
+    lost = Release(id="1", task="kiosk.lost", at=NOON, variant=None, by="person", reason="-")
+    stand.store.append(lost)
+    assert stand.house.refresh() == [KIOSK.task]
+    with pytest.raises(NotFound, match=r"kiosk\.lost"):
+        stand.house.answerer("kiosk.lost")

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
-from feilun.appraise.answers import answers, reading
 from feilun.appraise.discover import Found, discover
 from feilun.appraise.row import Row
 from feilun.appraise.split import split
+from feilun.discovery.answers import answers, reading
 
 WORDS = [
     "card",

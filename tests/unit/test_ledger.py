@@ -1,5 +1,6 @@
 """Money: what things cost, what is unknown, and the day a turn has paid for itself."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from feilun.ledger import (
     ITEMS,
     Payback,
     TomlBook,
+    cost,
+    cost_of,
     payback,
     postings,
 )
-from feilun.records import Call, Candidate, Posting, Price
+from feilun.records import RAW, Call, Candidate, Json, Money, Posting, Price
 from feilun.testing import FakeBook
 from feilun.testing.kiosk import KIOSK
 from feilun.wiring import PRICES as SHIPPED
@@ -92,6 +95,76 @@ def test_a_posting_takes_from_one_account_what_it_gives_to_another() -> None:
     for posting in postings([a_call("1", **TEACHERS)], BOOK):
         assert posting.debit == "expense:teacher"
         assert posting.credit == "payable:teacher"
+
+
+WISE = {"model:wise:8b:input_token": "0.001", "model:wise:8b:output_token": "0.01"}
+
+
+def a_raw_call(id: str, minutes: float = 0, **more: Json) -> Call:
+    facts = {"task": RAW, "variant": "wise:8b", **TEACHERS, **more}
+    return a_call(id, minutes).model_copy(update=facts)
+
+
+def test_raw_calls_that_are_kept_together_are_posted_together() -> None:
+    posted = list(postings([a_raw_call(f"{n}", n) for n in range(20)], FakeBook(WISE)))
+    assert [(p.quantity, p.amount) for p in posted] == [(2000, Decimal(2)), (100, Decimal(1))]
+    assert {p.debit for p in posted} == {"expense:model:wise:8b"}
+    assert {p.task for p in posted} == {RAW}
+    assert {p.at for p in posted} == {at(19)}
+    (cause,) = {p.cause for p in posted}
+    assert cause.startswith("calls:20:")
+
+
+def test_raw_calls_of_two_days_are_posted_at_the_prices_of_each() -> None:
+    changed = {day(1): "0.001", day(2): "0.002"}
+    book = FakeBook({**WISE, "model:wise:8b:input_token": changed})
+    posted = list(postings([a_raw_call("1"), a_raw_call("2", 24 * 60)], book))
+    assert [p.amount for p in posted if p.quantity == 100] == [Decimal("0.1"), Decimal("0.2")]
+    assert {p.cause for p in posted} == {"call:1", "call:2"}
+
+
+def day(number: int) -> date:
+    return date(2026, 3, number)
+
+
+def test_a_raw_call_of_a_model_without_a_price_costs_an_unknown_amount() -> None:
+    posted = list(postings([a_raw_call("1")], BOOK))  # the teacher's prices are not its own
+    assert [(p.quantity, p.amount, p.price) for p in posted] == [(100, None, None), (5, None, None)]
+    assert cost_of(a_raw_call("1"), BOOK) is None
+
+
+def test_a_call_that_did_not_end_whole_still_costs() -> None:
+    posted = list(postings([a_raw_call("1", ended="client_left")], FakeBook(WISE)))
+    assert sum(p.amount or 0 for p in posted) == Decimal("0.15")
+
+
+def test_a_tasks_call_is_billed_at_its_models_own_price_where_it_has_one() -> None:
+    call = a_call("1", **TEACHERS).model_copy(update={"variant": "wise:8b"})
+    posted = list(postings([call], FakeBook({**PRICES, **WISE})))
+    assert [p.amount for p in posted] == [Decimal("0.1"), Decimal("0.05")]
+    assert {(p.debit, p.cause) for p in posted} == {("expense:teacher", "call:1")}
+    assert cost_of(call, FakeBook({**PRICES, **WISE})) == Money(
+        amount=Decimal("0.15"), currency="CNY"
+    )
+
+
+def test_a_model_with_half_a_tariff_borrows_nothing_from_the_teachers() -> None:
+    book = FakeBook({**PRICES, "model:wise:8b:input_token": "0.001"})
+    call = a_call("1", **TEACHERS).model_copy(update={"variant": "wise:8b"})
+    assert [p.amount for p in postings([call], book)] == [Decimal("0.1"), None]
+    assert cost(book, "wise:8b", 100, 0, 5, call.at, raw=False) is None
+
+
+def test_a_model_that_counts_no_tokens_is_billed_by_its_own_second() -> None:
+    book = FakeBook({"model:wise:8b:second": "0.002"})
+    (posted,) = postings([a_raw_call("1", tokens_in=None)], book)
+    assert (posted.quantity, posted.amount) == (Decimal("1.5"), Decimal("0.003"))
+
+
+def test_a_calls_cost_holds_the_students_seconds() -> None:
+    call = a_call("1", **TEACHERS, student_seconds=2.0)
+    assert cost_of(call, BOOK) == Money(amount=Decimal("0.0602"), currency="CNY")
+    assert cost_of(a_call("1", by="student"), BOOK) == Money(amount=Decimal(0), currency="CNY")
 
 
 def test_posting_again_gives_the_same_postings() -> None:
@@ -244,6 +317,58 @@ def test_a_file_that_is_no_book_of_prices_says_why(tmp_path: Path, text: str, me
     with pytest.raises(InputError, match=message) as caught:
         book(tmp_path, text)
     assert "prices.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("models = 3", "models must be a table"),
+        ("[models]\nwise = 3", r"models.wise must be a table"),
+        (f"[models.wise]\nimage = {{ {WHOLE} }}", "models.'wise': unknown item 'image'"),
+        ("[models.wise]\ninput_token = 4", "models.'wise'.input_token needs amount, source"),
+        ("[models.wise]\ninput_token = [4]", "models.'wise'.input_token needs amount, source"),
+        (
+            f"[models.wise]\ninput_token = [{{ {WHOLE} }}, {{ {WHOLE} }}]",
+            "models.'wise'.input_token has two prices since one day",
+        ),
+    ],
+)
+def test_a_models_prices_that_are_none_say_where(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        book(tmp_path, f'currency = "CNY"\n{text}')
+
+
+def test_a_models_name_may_have_colons_dots_and_slashes(tmp_path: Path) -> None:
+    found = book(
+        tmp_path,
+        f'currency = "CNY"\n[models."org/wise:8b.q4"]\noutput_token = {{ {WHOLE} }}',
+    )
+    price = found.price("model:org/wise:8b.q4:output_token", at(0))
+    assert price is not None
+    assert price.unit == "token"
+
+
+def test_an_items_history_may_stand_in_any_order(tmp_path: Path) -> None:
+    found = book(
+        tmp_path,
+        'currency = "CNY"\n[prices]\n"audit:person" = [\n'
+        '{ amount = "3", source = "s", since = 2026-03-02 },\n'
+        '{ amount = "1", source = "s", since = 2026-01-01 },\n'
+        '{ amount = "2", source = "s", since = 2026-02-01 } ]',
+    )
+    prices = [found.price("audit:person", at(minutes)) for minutes in (0, 24 * 60)]
+    assert [price.amount for price in prices if price] == [2, 3]
+
+
+def test_a_days_prices_lie_in_the_log_with_the_first_of_its_records() -> None:
+    stand = Stand(book=FakeBook({**PRICES, "teacher:input_token": {day(1): "1", day(2): "2"}}))
+    stand.serve(2)
+    stand.clock.advance(timedelta(days=1))
+    stand.serve(2)
+    logged = {p.since: p.amount for p in stand.store.read(Price) if p.item == "teacher:input_token"}
+    assert logged == {day(1): 1, day(2): 2}
+    known = {price.id for price in stand.store.read(Price)}
+    assert {posting.price for posting in stand.store.read(Posting)} <= known
 
 
 def test_a_book_that_is_not_there_is_named(tmp_path: Path) -> None:

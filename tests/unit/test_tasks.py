@@ -9,7 +9,20 @@ import pytest
 
 from feilun.errors import FeilunError, InputError, TaskError
 from feilun.records import RedLine, Shot
-from feilun.tasks import declare, is_valid, labels, loss, messages, read_task, task
+from feilun.tasks import (
+    check_input,
+    declare,
+    is_closed,
+    is_text,
+    is_valid,
+    labels,
+    loss,
+    messages,
+    read_output,
+    read_task,
+    response_format,
+    task,
+)
 from feilun.testing.kiosk import KIOSK
 
 Shelf = Literal["drinks", "fruit"]
@@ -222,3 +235,185 @@ def test_the_teacher_reads_the_stable_part_first_and_the_question_last() -> None
     assert "drinks, fruit, bakery, papers" in said[0]["content"]
     assert said[2]["content"] == '"drinks"'
     assert said[-1]["content"] == "pears, please"
+
+
+def test_the_prompt_of_a_label_task_has_not_changed_since_answers_were_recorded() -> None:
+    said = messages(KIOSK, "tea")
+    assert said == [
+        {
+            "role": "system",
+            "content": "Name the shelf on which the goods stand that a customer asks for.\n\n"
+            "Answer with one of these labels, in double quotes: drinks, fruit, bakery, papers.",
+        },
+        {"role": "user", "content": "tea"},
+    ]
+
+
+# Tasks without a closed set
+
+RED = RedLine(max_loss=0.1)
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"$ref": "#/$defs/age"}},
+    "required": ["name"],
+    "additionalProperties": False,
+    "$defs": {"age": {"type": "integer", "minimum": 0}},
+}
+TEXT = declare("sum.up", "Sum it up.", {"type": "string"}, {"type": "string"}, RED)
+JSON = declare("person", "Who is it?", PERSON, PERSON, RED, [Shot(input={"name": "A"}, output=1)])
+
+
+def test_a_task_answers_with_a_label_with_text_or_with_json() -> None:
+    assert [(is_closed(each), is_text(each)) for each in (KIOSK, TEXT, JSON)] == [
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+
+
+def test_an_output_is_held_to_its_schema() -> None:
+    assert is_valid(TEXT, "anything")
+    assert not is_valid(TEXT, 3)
+    assert is_valid(JSON, {"name": "Li Na", "age": 3})
+    assert not is_valid(JSON, {"name": "Li Na", "age": -3})
+
+
+def test_what_is_wrong_with_an_input_is_said_by_place_and_rule_and_not_by_content() -> None:
+    assert check_input(JSON, {"name": "Li Na"}) is None
+    assert check_input(JSON, {"name": "a", "age": "secret"}) == (
+        "the input at /age breaks type: 'integer'"
+    )
+    assert check_input(JSON, {}) == "the input breaks required: ['name']"
+    assert check_input(KIOSK, 5) == "the input breaks type: 'string'"
+    assert check_input(KIOSK, "tea") is None
+
+
+def test_a_changed_schema_under_an_old_id_is_a_new_schema() -> None:
+    assert not is_valid(TEXT, 5)
+    assert is_valid(TEXT.model_copy(update={"output_schema": {"type": "integer"}}), 5)
+    assert not is_valid(TEXT, 5)
+
+
+@pytest.mark.parametrize(
+    ("schema", "message"),
+    [
+        ({"$ref": "https://example.org/s.json"}, "Nothing is fetched"),
+        ({"properties": {"a": {"$ref": "file:///etc/passwd"}}}, "Nothing is fetched"),
+        ({"allOf": [{"$dynamicRef": "other.json"}]}, "Nothing is fetched"),
+        ({"type": "strnig"}, "is no JSON Schema at type"),
+        ({"properties": 3}, "is no JSON Schema at properties"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_refused_when_it_is_declared(
+    schema: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(TaskError, match=message):
+        declare("bad", "Do it.", schema, {}, RED)
+    with pytest.raises(TaskError, match=message):
+        declare("bad", "Do it.", {}, schema, RED)
+
+
+def test_a_value_that_looks_like_a_reference_is_a_value() -> None:
+    schema = {"enum": [{"$ref": "https://example.org"}]}
+    assert is_valid(declare("odd", "Do it.", {}, schema, RED), {"$ref": "https://example.org"})
+
+
+def test_a_reference_to_nothing_is_named_and_one_to_itself_ends() -> None:
+    nothing = declare("lost", "Do it.", {}, {"$ref": "#/$defs/gone"}, RED)
+    with pytest.raises(TaskError, match=r"refers to '.*gone', which is not in it"):
+        is_valid(nothing, 1)
+    endless = declare("round", "Do it.", {}, {"$ref": "#"}, RED)
+    assert not is_valid(endless, 1)
+
+
+def test_deep_nesting_is_refused_and_not_followed() -> None:
+    tree = declare("tree", "Do it.", {"items": {"$ref": "#"}, "type": "array"}, {}, RED)
+    deep: list[Any] = []
+    for _ in range(5000):
+        deep = [deep]
+    assert check_input(tree, deep) == "the input is nested too deeply"
+
+
+def test_each_kind_of_task_says_in_which_form_it_wants_its_answer() -> None:
+    text, structured = messages(TEXT, "…"), messages(JSON, {"name": "李娜", "age": None})
+    assert text[0]["content"] == "Sum it up.\n\nAnswer with the text alone."
+    assert "JSON Schema" in structured[0]["content"]
+    assert '"minimum": 0' in structured[0]["content"]
+    assert structured[1:3] == [
+        {"role": "user", "content": '{"name": "A"}'},
+        {"role": "assistant", "content": "1"},
+    ]
+    assert structured[-1]["content"] == '{"name": "李娜", "age": null}'
+
+
+def test_a_server_is_held_to_the_schema_where_there_is_one() -> None:
+    assert response_format(TEXT) is None
+    for each, schema in ((JSON, PERSON), (KIOSK, KIOSK.output_schema)):
+        form = response_format(each)
+        assert form is not None
+        assert form["type"] == "json_schema"
+        assert form["json_schema"]["schema"] == schema
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drinks",
+        ' "drinks"\n',
+        "'drinks'",
+        "“drinks”",
+        "drinks.",
+        "```\ndrinks\n```",
+        '```json\n"drinks"\n```',
+        '{"label": "drinks"}',
+        'The shelf is {"shelf": "drinks"}, I think.',
+        "<think>fruit? no.</think>\n\ndrinks",
+    ],
+)
+def test_a_label_is_read_out_of_its_wrapping(text: str) -> None:
+    assert read_output(KIOSK, text) == "drinks"
+
+
+@pytest.mark.parametrize("text", ["", "Drinks", "drinks, fruit", "tea", "5", '["drinks"]', "{" * 9])
+def test_what_is_no_label_is_not_made_one(text: str) -> None:
+    with pytest.raises(TaskError, match="none of the 4 labels"):
+        read_output(KIOSK, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "李娜", "age": 3}',
+        '```json\n{"name": "李娜", "age": 3}\n```',
+        'Here you are:\n{"name": "李娜", "age": 3}\nAnything else?',
+        '<think>{"name": "no"}</think>{"name": "李娜", "age": 3}',
+    ],
+)
+def test_json_is_read_out_of_its_wrapping(text: str) -> None:
+    assert read_output(JSON, text) == {"name": "李娜", "age": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Li Na, three", "wrote no JSON value"),
+        ('{"name": "Li Na", "age": NaN}', "wrote no JSON value"),
+        ("[" * 100_000, "wrote no JSON value"),
+        ('{"name": "Li Na", "age": "three"}', "the output at /age breaks type"),
+        ("[]", "breaks type: 'object'"),
+    ],
+)
+def test_what_is_no_valid_json_is_refused_without_its_content(text: str, message: str) -> None:
+    with pytest.raises(TaskError, match=message) as caught:
+        read_output(JSON, text)
+    assert "Li Na" not in str(caught.value)
+
+
+def test_text_is_taken_as_it_is() -> None:
+    assert read_output(TEXT, ' "Quoted", she said.\n') == '"Quoted", she said.'
+
+
+@pytest.mark.parametrize("text", ["```" * 50_000, "```\n" + " \n" * 50_000, "{" * 99_999 + "}"])
+def test_reading_hostile_text_takes_no_time(text: str) -> None:
+    with pytest.raises(TaskError):
+        read_output(KIOSK, text)

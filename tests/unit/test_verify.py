@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from kiosk_log import Stand, a_correction, at, opened
 
+from feilun.errors import InputError
 from feilun.records import (
     KINDS,
     Audit,
@@ -19,7 +20,7 @@ from feilun.records import (
 )
 from feilun.testing import FakeBook, MemoryStore
 from feilun.testing.kiosk import KIOSK
-from feilun.verify import Check, verify
+from feilun.verify import MOST_NAMED, Check, read_head, verify, write_head
 
 
 def problems(stand: Stand) -> list[Check]:
@@ -210,6 +211,43 @@ def test_a_damaged_row_is_named_before_anything_is_derived() -> None:
     found = problems(stand)
     assert [check.kind for check in found] == ["log"]
     assert repr(call.id) in (found[0].problem or "")
+
+
+def test_a_row_that_was_taken_out_is_found_though_no_verdict_stands_on_it() -> None:
+    stand = opened()
+    stand.serve(3)  # calls that nobody judged
+    *_, victim, _ = stand.store.read(Call)
+    stand.store.take_out(victim)  # type: ignore[attr-defined]
+    (found,) = problems(stand)
+    assert found.kind == "log"
+    assert "taken out" in (found.problem or "")
+
+
+def test_of_a_log_that_is_broken_everywhere_the_first_rows_are_named() -> None:
+    stand = opened()
+    for call in stand.store.read(Call):
+        stand.store.spoil(call)  # type: ignore[attr-defined]
+    found = problems(stand)
+    assert len(found) == MOST_NAMED
+    assert [int(check.id) for check in found] == sorted(int(check.id) for check in found)
+
+
+def test_a_log_contains_a_head_that_was_noted_before_and_not_one_of_another_log() -> None:
+    stand = opened()
+    noted = read_head(write_head(stand.store.head()))
+    stand.serve(5)
+    assert [check.problem for check in verify(stand.house, noted=noted) if check.problem] == []
+    found = list(verify(Stand().house, noted=noted))
+    assert [check.kind for check in found] == ["log"]
+    assert f"the log ends at row {Stand().store.head().seq}" in (found[0].problem or "")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "7", ":" + "0" * 64, "7:abc", "-1:" + "0" * 64, "7:" + "G" * 64, "7" * 20 + ":"]
+)
+def test_what_is_no_head_is_refused_with_its_form(text: str) -> None:
+    with pytest.raises(InputError, match="SEQ:HEX"):
+        read_head(text)
 
 
 def test_a_new_declaration_does_not_disturb_the_verdicts_of_the_old_one() -> None:

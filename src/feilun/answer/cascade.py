@@ -1,16 +1,35 @@
-"""The cascade. Whatever goes wrong with a student, the teacher answers: it falls closed."""
+"""The cascade. Whatever goes wrong with a student, the teacher answers: it falls closed.
+
+An answer is made in two steps, so that whoever waits for the teacher may wait as he likes:
+`begin` asks the student, and where it has not the last word, `by_teacher` takes what the
+teacher said. `answer` is both steps with the teacher that was attached.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from feilun.errors import StoreError, TaskError, TrainerError
-from feilun.ports import Clock, Engine, Prediction, Student
-from feilun.records import Call, Json, Release, Task, WhyTeacher
-from feilun.tasks import is_valid
+from feilun.errors import EngineError, StoreError, TaskError, TrainerError
+from feilun.ports import Answer, Clock, Engine, Prediction, Student
+from feilun.records import Call, Ended, Json, Release, Task, WhyTeacher
+from feilun.tasks import check_input, is_valid
 
 
-@dataclass(frozen=True)
+class Asked(NamedTuple):
+    """An input that wants an answer, and what its call is to say of who asked.
+
+    `id` is the call's; without one it gets one. `key` is the `Key` that asked.
+    """
+
+    input: Json
+    id: str | None = None
+    parent: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Serving:
     """What the pointer points at, loaded: a student and the threshold it is certified for.
 
@@ -21,17 +40,39 @@ class Serving:
     student: Student | None
 
 
+class Begun(NamedTuple):  # cheap to make: one for each call of a busy gateway
+    """A call on its way: what the student said, and `why` the teacher has the last word.
+
+    `why` is None where the student has it. `student_seconds` is this call's share of a
+    batch, and `seconds` the whole batch, for which it waited.
+    """
+
+    asked: Asked
+    id: str
+    at: datetime
+    audit_rate: float
+    serving: Serving | None
+    prediction: Prediction | None = None
+    why: WhyTeacher | None = None
+    student_seconds: float = 0.0
+    seconds: float = 0.0
+
+
 class Answerer:
-    """Answers one task. `point` follows the pointer; `load` turns a release into a student."""
+    """Answers one task. `point` follows the pointer; `load` turns a release into a student.
+
+    `load` gives None for a release that the task does not accept: then there is none. All
+    may be called from any thread: a call goes on with the student that it began with.
+    """
 
     def __init__(
         self,
         task: Task,
-        teacher: Engine,
+        teacher: Engine | None,
         clock: Clock,
-        load: Callable[[Release], Student],
+        load: Callable[[Release], Student | None],
     ) -> None:
-        self._task = task
+        self.task = task
         self._teacher = teacher
         self._clock = clock
         self._load = load
@@ -43,9 +84,11 @@ class Answerer:
             self._serving = None
             return
         try:
-            self._serving = Serving(release, self._load(release))
+            student = self._load(release)
         except (StoreError, TrainerError):
             self._serving = Serving(release, None)
+        else:
+            self._serving = Serving(release, student) if student else None
 
     def answer(
         self,
@@ -55,64 +98,113 @@ class Answerer:
         id: str | None = None,
         parent: str | None = None,
     ) -> Call:
-        """Answer one input. Raises TaskError for the teacher's invalid output, or EngineError.
+        """Answer one input. `audit_rate` is the probability with which it is to be audited.
 
-        `audit_rate` is the probability with which this call is to be audited.
+        Raises TaskError for an input or an output of the teacher that breaks its schema, and
+        EngineError where the teacher does not answer.
         """
-        facts: dict[str, Json] = {
-            "id": id or self._clock.new_id(),
-            "task": self._task.task,
-            "at": self._clock.now(),
-            "input": input,
-            "audit_rate": audit_rate,
-            "release": self._serving.release.id if self._serving else None,
-            "parent": parent,
-        }
-        prediction, why, seconds = self._ask_student(input)
-        facts["student_seconds"] = seconds
-        facts["confidence"] = prediction.confidence if prediction else None
-        if prediction and why is None and self._serving:
-            return Call(
-                **facts,
-                output=prediction.output,
-                variant=self._serving.release.variant or "",
-                by="student",
-                seconds=seconds,
-                device="cpu",
+        if wrong := check_input(self.task, input):
+            raise TaskError(f"Task {self.task.task}: {wrong}")
+        begun = self.begin(Asked(input, id, parent), audit_rate=audit_rate)
+        if begun.why is None:
+            return self.by_student(begun)
+        if self._teacher is None:
+            raise EngineError(
+                f"Task {self.task.task}: no teacher is attached. "
+                f"Pass teachers={{{self.task.task!r}: engine}}."
             )
-        return self._ask_teacher(facts, why)
+        return self.by_teacher(begun, self._teacher.answer(self.task, input), self._teacher.name)
 
-    def _ask_student(self, input: Json) -> tuple[Prediction | None, WhyTeacher | None, float]:
-        if self._serving is None:
-            return None, WhyTeacher.NO_RELEASE, 0.0
-        if self._serving.student is None:
-            return None, WhyTeacher.UNREADABLE, 0.0
-        started = time.perf_counter()
-        prediction = self._serving.student.predict(input)
-        seconds = round(time.perf_counter() - started, 6)
-        if not is_valid(self._task, prediction.output):
-            return prediction, WhyTeacher.INVALID, seconds
-        threshold = self._serving.release.threshold
-        if threshold is None or prediction.confidence < threshold:
-            return prediction, WhyTeacher.UNSURE, seconds
-        return prediction, None, seconds
+    def begin(self, asked: Asked, *, audit_rate: float) -> Begun:
+        """Ask the student: who has the last word?"""
+        return self.begin_many([asked], audit_rate=audit_rate)[0]
 
-    def _ask_teacher(self, facts: dict[str, Json], why: WhyTeacher | None) -> Call:
-        said = self._teacher.answer(self._task, facts["input"])
-        if not is_valid(self._task, said.output):
+    def begin_many(self, asked: Sequence[Asked], *, audit_rate: float) -> list[Begun]:
+        """The same for several inputs at once, which costs each of them less."""
+        ids = [each.id or self._clock.new_id() for each in asked]
+        at, serving = self._clock.now(), self._serving
+        if serving is None or serving.student is None:
+            why = WhyTeacher.UNREADABLE if serving else WhyTeacher.NO_RELEASE
+            return [
+                Begun(each, id, at, audit_rate, serving, why=why)
+                for each, id in zip(asked, ids, strict=True)
+            ]
+        said, seconds = _predict(serving.student, asked)
+        share = round(seconds / max(len(asked), 1), 6)
+        return [
+            Begun(each, id, at, audit_rate, serving, one, self._why(serving, one), share, seconds)
+            for each, id, one in zip(asked, ids, said, strict=True)
+        ]
+
+    def by_student(self, begun: Begun) -> Call:
+        """The call that the student answered. Raises ValueError where it has not the last word."""
+        if begun.why or not begun.prediction or not begun.serving:
+            raise ValueError(f"call {begun.id} is the teacher's to answer: {begun.why}")
+        return Call(
+            **self._facts(begun),
+            output=begun.prediction.output,
+            variant=begun.serving.release.variant or "",
+            by="student",
+            seconds=begun.seconds,
+            device="cpu",
+        )
+
+    def by_teacher(
+        self,
+        begun: Begun,
+        said: Answer,
+        variant: str,
+        *,
+        ended: Ended = Ended.COMPLETE,
+        first_seconds: float | None = None,
+    ) -> Call:
+        """The call that `variant` answered. Raises TaskError for an invalid whole output."""
+        if ended is Ended.COMPLETE and not is_valid(self.task, said.output):
             raise TaskError(
-                f"Task {self._task.task}: {self._teacher.name} answered {said.output!r}, which the "
+                f"Task {self.task.task}: {variant} answered {said.output!r}, which the "
                 "output schema does not allow. Hold the engine to the schema (a grammar)."
             )
         return Call(
-            **facts,
+            **self._facts(begun),
             output=said.output,
-            variant=self._teacher.name,
+            variant=variant,
             by="teacher",
-            why_teacher=why,
+            why_teacher=begun.why,
             tokens_in=said.tokens_in,
             tokens_cached=said.tokens_cached,
             tokens_out=said.tokens_out,
             device=said.device,
-            seconds=round(said.seconds + facts["student_seconds"], 6),
+            seconds=round(said.seconds + begun.student_seconds, 6),
+            first_seconds=first_seconds,
+            ended=ended,
         )
+
+    def _facts(self, begun: Begun) -> dict[str, Json]:
+        """What a call says, whoever answered it."""
+        return {
+            "id": begun.id,
+            "task": self.task.task,
+            "at": begun.at,
+            "input": begun.asked.input,
+            "parent": begun.asked.parent,
+            "key": begun.asked.key,
+            "audit_rate": begun.audit_rate,
+            "release": begun.serving.release.id if begun.serving else None,
+            "confidence": begun.prediction.confidence if begun.prediction else None,
+            "student_seconds": begun.student_seconds,
+        }
+
+    def _why(self, serving: Serving, said: Prediction) -> WhyTeacher | None:
+        if not is_valid(self.task, said.output):
+            return WhyTeacher.INVALID
+        threshold = serving.release.threshold
+        if threshold is None or said.confidence < threshold:
+            return WhyTeacher.UNSURE
+        return None
+
+
+def _predict(student: Student, asked: Sequence[Asked]) -> tuple[list[Prediction], float]:
+    """What the student says of each input, and how long it took."""
+    started = time.perf_counter()
+    said = student.predict_many([each.input for each in asked])
+    return said, round(time.perf_counter() - started, 6)

@@ -11,7 +11,8 @@ from feilun.appraise import fields
 from feilun.appraise.beside import facts, gold_of, named, plain_text, sources, task_of
 from feilun.appraise.fields import Choice
 from feilun.appraise.row import Broken, Row, clean
-from feilun.appraise.said import TOOLS, Said, answer, content, is_chat, message, opened, text_of
+from feilun.appraise.said import answer, is_chat, opened
+from feilun.discovery.said import TOOLS, Said, content, message, text_of
 from feilun.records import Json
 
 LONG = 32_768  # characters of one input or answer: longer ones go to the teacher

@@ -1,28 +1,22 @@
 """The tasks in a log: rows by task, each with its input, its right answer and its kind."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from feilun.appraise import prompts
-from feilun.appraise.answers import Answers, Kind, answers, judged, reading
 from feilun.appraise.prompts import Prompt
 from feilun.appraise.row import Row
 from feilun.datasets.similar import same_key
+from feilun.discovery.answers import Answers, Kind, answers, reading
+from feilun.discovery.naming import slug, unique
 
 _OTHER = "other"
 _WRONG = "(judged wrong)"  # the gold of a row of which only that is known
-_NAME = 40  # characters
 # N-grams are made of 1 million characters a second: 4,000 inputs of this length take 5 s.
 _READS, _START = 1200, 800  # characters
 _SMALL = 20  # rows: a smaller group, and a small part of the log, is no task of its own
 _SMALL_SHARE = 0.05
-_DULL = {
-    "you", "are", "a", "an", "the", "is", "as", "act", "please", "helpful", "assistant", "ai",
-    "expert", "that", "who", "your", "job", "task", "to", "following", "this", "of", "for",
-    "model", "i", "will", "give", "with", "one", "into", "and", "or", "in", "my", "it",
-}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -64,7 +58,7 @@ def discover(rows: Sequence[Row], title: str) -> list[Found]:
     groups += _grouped(free, title)
     taken: set[str] = set()
     ordered = sorted(groups, key=lambda group: -len(group[1]))
-    return [_found(_unique(words, taken), words, held) for words, held in ordered]
+    return [_found(unique(words, taken), words, held) for words, held in ordered]
 
 
 def _prompts(rows: Sequence[Row]) -> list[Prompt]:
@@ -104,32 +98,6 @@ def _grouped(rows: Sequence[Row], title: str) -> list[tuple[str, list[Row]]]:
         rest = sorted((row for held in small for row in held), key=lambda row: row.line)
         large.append((_OTHER, rest))
     return large
-
-
-def slug(words: str) -> str:
-    """A short name of letters, digits and dashes, without the words that all prompts share."""
-    parts = re.findall(r"[^\W_]+", words.casefold())
-    telling = [part for part in parts if part not in _DULL] or parts
-    name = ""
-    for part in telling:
-        if name and _width(name) + _width(part) + 1 > _NAME:
-            break
-        name = f"{name}-{part}" if name else part[: _NAME * len(part) // _width(part)]
-    return "".join(c for c in name if c.isalnum() or c == "-")
-
-
-def _width(text: str) -> int:
-    """Cells of a terminal: a Chinese character takes two."""
-    return sum(2 if c >= "\u2e80" else 1 for c in text)
-
-
-def _unique(words: str, taken: set[str]) -> str:
-    name = base = slug(words) or "task"
-    number = 2
-    while name in taken:
-        name, number = f"{base}-{number}", number + 1
-    taken.add(name)
-    return name
 
 
 def _found(name: str, words: str, rows: list[Row]) -> Found:
@@ -188,9 +156,9 @@ def _settle_gold(rows: Sequence[Row]) -> list[str]:
         return ["The log holds one answer a row: agreement with it is judged."]
     said = {reading(row.answer).form for row in rows if row.answer}
     marks = {reading(row.gold).form for row in golds if row.gold}
-    if all(judged(mark) is not None for mark in marks) and not marks & said:
+    if all(_judged(mark) is not None for mark in marks) and not marks & said:
         for row in golds:
-            row.gold = row.answer if judged(row.gold or "") else _WRONG
+            row.gold = row.answer if _judged(row.gold or "") else _WRONG
         return [
             "The gold column says whether the answer was right: a wrong one counts against any."
         ]
@@ -206,3 +174,13 @@ def _vocabulary(units: Sequence[Unit]) -> list[str]:
             "is taken for gold (--gold-column)."
         ]
     return []
+
+
+_YES = {"true", "yes", "y", "1", "right", "correct", "对", "是", "正确"}
+_NO = {"false", "no", "n", "0", "wrong", "incorrect", "错", "否", "错误", "不正确"}
+
+
+def _judged(said: str) -> bool | None:
+    """Whether a gold cell says that the answer was right; None where it is an answer itself."""
+    form = reading(said).form
+    return True if form in _YES else False if form in _NO else None

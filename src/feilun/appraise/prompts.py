@@ -7,10 +7,11 @@ Long shared heads must go: with them every prompt would be nearly the same as an
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from feilun.appraise.heads import MANY, Templates, heads, shared_length
+from feilun.discovery.heads import MANY, Templates, shared_length
+from feilun.discovery.parts import parts
 
 _KINDS = 20_000  # distinct system prompts mined at most
 _CONTEXT = 1000  # characters of a varying context that the student reads
@@ -93,28 +94,16 @@ def _parts(prompts: Sequence[Prompt], rows: Sequence[int]) -> list[str]:
 def _tasks(
     rows: list[int], texts: list[str], prompts: Sequence[Prompt], system: str
 ) -> list[Group]:
-    said = {text: prompts[row].answer for row, text in zip(rows, texts, strict=True)}
-    parts = heads(sorted(said), said, 0, 0)
-    place = {text: (number, head) for number, (held, head) in enumerate(parts) for text in held}
-    tails: dict[str, tuple[Hashable, int]] = {}
-    for number, (held, head) in enumerate(parts):
-        back = {text[head:][::-1]: said[text] for text in held}
-        ends = {
-            t: (n, cut) for n, (ts, cut) in enumerate(heads(sorted(back), back, 0, 0)) for t in ts
-        }
-        for text in held:
-            nth, cut = ends[text[head:][::-1]]
-            tails[text] = ((number, nth), cut)
-    found: dict[Hashable, Group] = {}
-    for row, text in zip(rows, texts, strict=True):
-        head, (key, tail) = place[text][1], tails[text]
-        if key not in found:
-            shared = f"{text[:head]} {text[len(text) - tail :] if tail else ''}"
-            found[key] = Group([], [], _words(system, shared, len(parts) > 1))
-        inner = text[head : len(text) - tail].strip()
-        found[key].rows.append(row)
-        found[key].inputs.append(inner or text)
-    return list(found.values())
+    cut = parts(texts, [prompts[row].answer for row in rows])
+    split = len({part.head for part in cut}) > 1
+    return [
+        Group(
+            [rows[place] for place in part.places],
+            part.inputs,
+            _words(system, f"{part.head} {part.tail}", split),
+        )
+        for part in cut
+    ]
 
 
 def _words(system: str, shared: str, split: bool) -> str:

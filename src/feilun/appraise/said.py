@@ -1,30 +1,10 @@
-"""Text out of whatever a message, a content or a response is made of."""
+"""Text out of whatever the answers of a log are made of."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from feilun.discovery.said import Said, content, message, text_of
 from feilun.records import Json
-
-_MEDIA = {
-    "image_url",
-    "input_image",
-    "image",
-    "input_audio",
-    "audio",
-    "file",
-    "input_file",
-    "video",
-}
-TOOLS = {"tool_calls", "function_call", "tool_use", "tool_result", "tool", "function"}
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Text out of messages or of a response, and what stood beside it."""
-
-    text: str
-    why: str | None = None
 
 
 def answer(value: Json) -> Said:
@@ -52,13 +32,6 @@ def answer(value: Json) -> Said:
     return Said(text_of(value))
 
 
-def message(body: Mapping[str, Json]) -> Said:
-    """The text of a message; one that calls tools has none."""
-    if any(body.get(key) for key in ("tool_calls", "function_call")):
-        return Said("", "tools")
-    return content(body.get("content", body.get("value")))
-
-
 def _items(items: Sequence[Json]) -> Said:
     """The items of a Responses answer, the parts of a content, or a list of messages."""
     parts = [item for item in items if isinstance(item, dict)]
@@ -70,27 +43,6 @@ def _items(items: Sequence[Json]) -> Said:
     if any("type" in part and "text" in part for part in parts):
         return content(items)
     return Said(text_of(list(items)))
-
-
-def content(value: Json) -> Said:
-    """Text of a message's content: a string, or a list of parts."""
-    if value is None:
-        return Said("")
-    if not isinstance(value, list):
-        return Said(text_of(value))
-    texts, why = [], None
-    for part in value:
-        kind = part.get("type") if isinstance(part, dict) else None
-        kind = kind if isinstance(kind, str) else None
-        if kind in _MEDIA:
-            why = "media"
-        elif kind in TOOLS:
-            why = why or "tools"
-        elif isinstance(part, dict):
-            texts.append(text_of(part.get("text", "")))
-        else:
-            texts.append(text_of(part))
-    return Said("\n".join(texts), why)
 
 
 def opened(value: Json) -> Json:
@@ -110,10 +62,3 @@ def is_chat(value: Json) -> bool:
         and bool(value)
         and all(isinstance(m, dict) and ("role" in m or "from" in m) for m in value)
     )
-
-
-def text_of(value: Json) -> str:
-    """A value as text: strings as they are, numbers and objects as JSON."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -25,6 +25,7 @@ from feilun.house import House
 from feilun.records import Json
 from feilun.tasks import read_task
 from feilun.terminal import bar, err, in_words, out, print_json, say
+from feilun.verify import read_head, write_head
 from feilun.verify import verify as derive_again
 from feilun.wiring import PRICES
 
@@ -158,27 +159,42 @@ def verify(
     blobs: Blobs = None,
     prices: Prices = PRICES,
     embedder: Embedder = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="SEQ:HEX as an earlier run printed it: the log must still contain it."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Derive every certificate and refusal again from the log. Exit code 1 if one differs."""
+    """Walk the chain of the log and derive every verdict again. Exit code 1 if one differs.
+
+    The chain shows a row that was changed, taken out, put in or moved. It cannot show an end
+    that was cut off: note the head that is printed, away from this machine, and pass it back
+    with --head.
+    """
+    noted = read_head(head) if head else None
     with (
         the_house(store, blobs, prices, embedder) as house,
         bar("Verifying", quiet=as_json) as progress,
     ):
-        checks = list(derive_again(house, progress))
-    failed = [check for check in checks if check.problem]
+        checks = list(derive_again(house, progress, noted))
+        failed = [check for check in checks if check.problem]
+        whole = not any(check.kind == "log" for check in failed)
+        last = write_head(house.store.head()) if whole else None
     if as_json:
         print_json(
             {
                 "schema": "feilun.verify/1",
                 "checked": len(checks),
                 "failed": [vars(check) for check in failed],
+                "head": last,
             }
         )
     else:
         for check in failed:
             out.print(f"[red]differs[/] {check.kind} {check.id}: {check.problem}", soft_wrap=True)
         out.print(f"{len(checks) - len(failed)} of {len(checks)} checks agree with the log.")
+        if last:
+            out.print(f"The log is whole. Its head: {last}", soft_wrap=True, highlight=False)
     raise typer.Exit(NO if failed else DONE)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from feilun.records.base import Json, Record
+from feilun.records.base import Json, Record, later
 
 
 class Feedback(Record):
@@ -20,6 +20,7 @@ class Feedback(Record):
     said: Literal["correction", "accepted", "rejected", "outcome"]
     output: Json = None  # the right output, of a correction
     value: float | None = None  # of an outcome: order value, minutes saved
+    reason: Annotated[str | None, later(None)] = None  # of a rejection
 
 
 class Audit(Record):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from feilun.records.base import Instant, Record
 from feilun.records.ledger import Money
@@ -18,14 +18,21 @@ class Scope(StrEnum):
     ADMIN = "admin"  # all of these, and keys, releases and declarations
 
 
+def _some(money: Money) -> Money:
+    if money.amount <= 0:
+        raise ValueError("a budget must be above zero")
+    return money
+
+
 class Limits(BaseModel):
-    """How much a key may ask. None is no limit."""
+    """How much a key may ask, by the days and months of UTC. None is no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests_per_minute: Annotated[int | None, Field(gt=0)] = None
+    # the gateway remembers each request of the last minute: 32 bytes each
+    requests_per_minute: Annotated[int | None, Field(gt=0, le=100_000)] = None
     tokens_per_day: Annotated[int | None, Field(gt=0)] = None
-    money_per_month: Money | None = None
+    money_per_month: Annotated[Money, AfterValidator(_some)] | None = None
 
 
 class Key(Record):
@@ -38,10 +45,10 @@ class Key(Record):
     kind: ClassVar[str] = "key"
 
     key: str
-    name: str
-    digest: str
-    last4: str
-    scopes: tuple[Scope, ...]
+    name: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    last4: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{4}$")]
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     limits: Limits = Limits()
     expires: Instant | None = None
     revoked: bool = False

@@ -9,7 +9,13 @@ from pathlib import Path
 from feilun.errors import StoreError
 from feilun.store.blobs import FolderBlobs
 from feilun.store.border import crossing
-from feilun.store.engines import check_encoding, postgres_engine, sqlite_engine, sqlite_place
+from feilun.store.engines import (
+    check_encoding,
+    postgres_engine,
+    settle,
+    sqlite_engine,
+    sqlite_place,
+)
 from feilun.store.schema import bring_up_to_date
 from feilun.store.sql import SqlStore
 from feilun.store.sqlite_file import ready_file
@@ -43,6 +49,7 @@ def _open_sqlite(file: Path, blobs: Path) -> SqlStore:
     try:
         with crossing(place):
             bring_up_to_date(engine, place)
+            settle(engine)
         return SqlStore(engine, FolderBlobs(blobs), place)
     except BaseException:
         engine.dispose()

@@ -20,10 +20,12 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "X
 
 @dataclass(frozen=True)
 class Place:
-    """Where a log lies, said without a password, and how to save what is left of it."""
+    """Where a log lies, said without a password, how to save what is left of it, and what
+    its driver raises."""
 
     name: str
     rescue: str
+    driver_error: type[Exception] = sqlite3.Error
 
 
 @contextmanager
@@ -31,11 +33,11 @@ def crossing(place: Place) -> Iterator[None]:
     """Turn the database's errors into StoreError, or Damaged where its bytes are bad."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except (SQLAlchemyError, place.driver_error) as error:
         raise explain(error, place) from error
 
 
-def explain(error: SQLAlchemyError | sqlite3.Error, place: Place) -> StoreError:
+def explain(error: Exception, place: Place) -> StoreError:
     """The error to raise for what a database said."""
     origin = getattr(error, "orig", None) or error
     code = _code(origin)

@@ -7,7 +7,7 @@ the disk when it has ended, and its rows become visible in the order of `seq`.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,16 @@ BUSY_SECONDS = 10.0
 
 _WRITES = "feilun_writes"
 
-# One lock for all writers of a database. Without it two processes could draw 7 and
-# 8 and commit 8 first: a reader would pass 8 and never see 7. The number is
-# int.from_bytes(b"feilun"). A server that is set to confirm before the disk does
-# is told not to, for this transaction.
-_TAKE_TURN = text(
-    "SELECT pg_advisory_xact_lock(112585746445678), set_config('synchronous_commit',"
-    " CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
-    " ELSE current_setting('synchronous_commit') END, true)"
-)
+# How a transaction that writes begins. On PostgreSQL, one lock for all writers of a
+# database: without it two processes could draw 7 and 8 and commit 8 first, and a reader
+# would pass 8 and never see 7. The number is int.from_bytes(b"feilun"). A server that is
+# set to confirm before the disk does is told not to, for this transaction.
+TAKE_TURN = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_xact_lock(112585746445678), set_config("
+    "'synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on'"
+    " ELSE current_setting('synchronous_commit') END, true)",
+}
 
 
 def sqlite_engine(file: Path) -> Engine:
@@ -43,6 +44,15 @@ def sqlite_engine(file: Path) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def settle(engine: Engine) -> None:
+    """Make durable what a SQLite database shows: a process may have died before its sync.
+
+    Else the same record, appended again, would be no news and still be lost.
+    """
+    with closing(engine.raw_connection()) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def sqlite_place(file: Path) -> Place:
@@ -70,7 +80,15 @@ def postgres_engine(url: str) -> tuple[Engine, Place]:
         ) from error
     host = target.host or target.query.get("host", "this machine")
     rescue = "Nothing was changed. Restore the database from a backup"
-    return engine, Place(f"the PostgreSQL database {target.database!r} at {host}", rescue)
+    name = f"the PostgreSQL database {target.database!r} at {host}"
+    return engine, Place(name, rescue, _driver_error(engine))
+
+
+def _driver_error(engine: Engine) -> type[Exception]:
+    """What its driver raises: what passes SQLAlchemy by is not wrapped in an error of its own."""
+    driver: Any = engine.dialect.loaded_dbapi  # a module, by PEP 249
+    error: type[Exception] = driver.Error
+    return error
 
 
 def check_encoding(connection: Connection) -> None:
@@ -90,7 +108,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection.execution_options(**{_WRITES: True})
         with connection.begin():
             if engine.dialect.name == "postgresql":
-                connection.execute(_TAKE_TURN)
+                connection.exec_driver_sql(TAKE_TURN["postgresql"])
             yield connection
 
 
@@ -124,4 +142,4 @@ def _lenient_text(data: bytes) -> str:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql(TAKE_TURN["sqlite"] if writes else "BEGIN")

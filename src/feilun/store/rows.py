@@ -1,6 +1,5 @@
 """Rows: what a record is once it lies in the log, and the check on its way back."""
 
-from datetime import datetime
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -18,7 +17,7 @@ class Row(NamedTuple):
     kind: str
     id: str
     task: str
-    at: datetime
+    at: str
     body: str
     digest: str
 
@@ -44,13 +43,16 @@ def to_row(record: Record) -> Row:
             f"{record.kind} {record.id!r} has no JSON form, so it cannot be stored: {error}. "
             "Use only JSON values: no NaN, no infinity, no broken text"
         ) from error
-    return Row(record.kind, record.id, record.task, record.at, body.decode(), digest(body))
+    at = record.at.replace(tzinfo=None).isoformat(" ", "microseconds")  # records are in UTC
+    return Row(record.kind, record.id, record.task, at, body.decode(), digest(body))
 
 
 def from_row(kind: type[R], row: StoredRow) -> R:
     """The record of a row. Raises Damaged, naming the row, if it is not what was written."""
-    # A broken byte reaches us as a lone surrogate (see engines.py): hash the true bytes.
-    if digest(row.body.encode(errors="surrogateescape")) != row.digest:
+    # A broken byte reaches us as a lone surrogate (see engines.py): hash the true bytes. A
+    # broken row header can make it bytes, a number or nothing, whatever its column says.
+    body: object = row.body
+    if not isinstance(body, str) or digest(body.encode(errors="surrogateescape")) != row.digest:
         raise _damaged(kind, row, "its content does not match its digest")
     try:
         record = decode(kind, row.body)

@@ -24,7 +24,7 @@ from feilun.store.engines import writing
 
 # The newest revision under migrations/versions. A database that has it needs no
 # Alembic, whose import takes longer (0.2 s) than all the rest of opening a store.
-HEAD = "0001"
+HEAD = "0002"
 
 # Not Alembic's own name: in a shared database that table may be another program's.
 VERSION_TABLE = "feilun_version"
@@ -33,17 +33,20 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 metadata = MetaData()
 
-# No AUTOINCREMENT on SQLite: as no row ever leaves, the next number is always new.
+# The writer numbers the rows itself: the number is sealed in the chain (see chain.py).
 log = Table(
     "log",
     metadata,
-    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column(
+        "seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+    ),
     Column("kind", Text, nullable=False),
     Column("id", Text, nullable=False),
     Column("task", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("body", Text, nullable=False),
     Column("digest", Text, nullable=False),
+    Column("chain", Text, nullable=False),
     UniqueConstraint("kind", "id", name="log_kind_id"),
     Index("log_kind_seq", "kind", "seq"),
     Index("log_kind_task_seq", "kind", "task", "seq"),

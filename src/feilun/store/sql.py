@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from feilun.errors import Conflict, NotFound, StoreError
+from feilun.ports import Flaw, Head, Progress
 from feilun.records import R, Record
 from feilun.store.blobs import FolderBlobs
 from feilun.store.border import Place, crossing
+from feilun.store.chain import flaws
 from feilun.store.engines import writing
+from feilun.store.pen import insert, write_new
 from feilun.store.rows import Row, StoredRow, from_row, to_row
 from feilun.store.schema import log
+from feilun.store.walk import check_inside, last_row, walk
 from feilun.store.writer import Batch, Writer
 
 # Rows fetched at a time: what a reader holds in memory. From 100 on, more make no
@@ -24,7 +28,6 @@ _STORED = (log.c.seq, log.c.id, log.c.task, log.c.body, log.c.digest)
 
 # Built once: building a statement costs more than running it. Pairs of (kind, id) in
 # one IN would be shorter, but SQLite then walks the whole log for every append.
-_INSERT = insert(log)
 _FIND_DIGESTS = select(log.c.id, log.c.digest).where(
     log.c.kind == bindparam("of_kind"), log.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -106,6 +109,27 @@ class SqlStore:
         self._check_open()
         return self._blobs.fetch(digest)
 
+    def head(self) -> Head:
+        """The last row of the log and its chain, for a person to note."""
+        self._check_open()
+        with crossing(self._place):
+            return last_row(self.engine)
+
+    def check(self, noted: Head | None = None, progress: Progress | None = None) -> Iterator[Flaw]:
+        """Walk all rows as of this call and yield a flaw for each that is not what was appended.
+
+        Holds one page of rows in memory and no connection between pages; `progress` is told
+        row numbers. Raises Damaged where the database cannot be read on, or where its own
+        check finds what the rows do not show: an index that has lost one.
+        """
+        last = self.head()
+
+        def found() -> Iterator[Flaw]:
+            yield from flaws(walk(self.engine, self._place, last, progress), noted)
+            check_inside(self.engine, self._place)
+
+        return found()
+
     def close(self) -> None:
         """Write what was handed in, then let go of the database. Closing twice is allowed."""
         self._closed = True
@@ -117,11 +141,14 @@ class SqlStore:
             raise StoreError(f"{self._place.name} is closed. Open it again to go on")
 
     def _write(self, batches: Sequence[Batch]) -> list[Conflict | None]:
-        with crossing(self._place), writing(self.engine) as connection:
-            known = _digests(connection, [row for batch in batches for row in batch])
-            outcomes, news = _sort_out(batches, known)
-            if news:
-                connection.execute(_INSERT, [row._asdict() for row in news])
+        rows = [row for batch in batches for row in batch]
+        with crossing(self._place):
+            # Nearly always all are news, so the log is asked only after that was wrong.
+            if write_new(self.engine, rows):
+                return [None] * len(batches)
+            with writing(self.engine) as connection:
+                outcomes, news = _sort_out(batches, _digests(connection, rows))
+                insert(connection.connection.cursor(), self.engine.dialect.name, news)
         return outcomes
 
 

@@ -50,7 +50,12 @@ def _make(file: Path, draft: Path, place: Place) -> None:
     """
     draft.touch(mode=0o600)
     with crossing(place), closing(sqlite3.connect(draft)) as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":  # where the disk fails, it answers with the old mode and no error
+            raise StoreError(
+                f"{place.name} cannot be made: the disk under it does not take writes, or cannot "
+                "hold a write-ahead log. Check the disk, or name a folder on another one"
+            )
     with suppress(FileExistsError):  # another process was first
         file.hardlink_to(draft)
     sync_folder(file.parent)

@@ -22,6 +22,8 @@ from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerati
 
 from feilun.errors import InputError, TaskError
 from feilun.records import Json, RedLine, Shot, Task, content_id
+from feilun.tasks.schema import compile_schema
+from feilun.tasks.typed import In, Out, TypedTask
 
 _DECLARED = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,12 +51,15 @@ def declare(
         "red_line": red_line.model_dump(mode="json"),
     }
     try:
-        return Task(id=content_id(content), at=_DECLARED, **content)
-    except (TypeError, ValueError) as error:  # ValidationError is a ValueError
+        declared = Task(id=content_id(content), at=_DECLARED, **content)
+    except (TypeError, ValueError, RecursionError) as error:  # ValidationError is a ValueError
         raise TaskError(
             f"Task {name}: input and output must be JSON Schema objects, and all values in them "
             "JSON: no dates, no NaN."
         ) from error
+    compile_schema(name, "input", declared.input_schema)
+    compile_schema(name, "output", declared.output_schema)
+    return declared
 
 
 def task(
@@ -63,14 +68,14 @@ def task(
     confidence: float = 0.95,
     name: str | None = None,
     shots: Mapping[str, Json] | None = None,
-) -> Callable[[Callable[..., Any]], Task]:
+) -> Callable[[Callable[[In], Out]], TypedTask[In, Out]]:
     """Turn a typed function into a Task. The body is never run.
 
     Raises TaskError when the function has no docstring, not exactly one parameter,
     or a type that has no JSON schema.
     """
 
-    def wrap(function: Callable[..., Any]) -> Task:
+    def wrap(function: Callable[[In], Out]) -> TypedTask[In, Out]:
         title = name or function.__name__
         hints = get_type_hints(function)
         parameters = list(inspect.signature(function).parameters)
@@ -80,7 +85,7 @@ def task(
                 f"Task {title}: write one typed parameter and a return type, as in "
                 "`def category(line: str) -> Literal['food', 'rent']`."
             )
-        return declare(
+        declared = declare(
             title,
             inspect.getdoc(function) or "",
             _schema(title, hints[parameters[0]]),
@@ -88,6 +93,7 @@ def task(
             _red_line(title, {"max_loss": max_loss, "confidence": confidence}),
             [Shot(input=given, output=right) for given, right in (shots or {}).items()],
         )
+        return TypedTask[In, Out].of(declared, hints["return"])
 
     return wrap
 

@@ -1,8 +1,9 @@
 """The contract of the `Book` port, as tests that every book of prices passes.
 
 Subclass `BookContract`, give the fixture `book` with a price of 0.25 CNY for
-`audit:person` since 2026-01-01 and with none for `teacher:second`, and pytest runs the
-rest.
+`audit:person` since 2026-01-01, with prices of 0.5 since that day and 0.125 since
+2026-06-01 for `model:wise:8b:input_token`, and with none for `teacher:second`, and pytest
+runs the rest.
 """
 # ruff: noqa: S101 - these are tests, and tests assert
 
@@ -14,7 +15,7 @@ import pytest
 from feilun.ports import Book
 from feilun.records import Price, decode, encode
 
-_KNOWN, _UNKNOWN = "audit:person", "teacher:second"
+_KNOWN, _CHANGED, _UNKNOWN = "audit:person", "model:wise:8b:input_token", "teacher:second"
 _SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,6 +46,20 @@ class BookContract:
         assert book.price(_KNOWN, _SINCE - timedelta(microseconds=1)) is None
         assert book.price(_KNOWN, _SINCE) is not None
         assert book.price(_KNOWN, _SINCE + timedelta(days=900)) is not None
+
+    def test_of_an_items_prices_the_newest_in_force_counts(self, book: Book) -> None:
+        """From the first moment of its day on, and no moment before."""
+        change = datetime(2026, 6, 1, tzinfo=UTC)
+        moments = (_SINCE, change - timedelta(microseconds=1), change, change + timedelta(days=9))
+        prices = [book.price(_CHANGED, moment) for moment in moments]
+        amounts = [price.amount for price in prices if price]
+        assert amounts == [Decimal("0.5"), Decimal("0.5"), Decimal("0.125"), Decimal("0.125")]
+        assert {(p.item, p.unit) for p in prices if p} == {(_CHANGED, "token")}
+        assert len({p.id for p in prices if p}) == 2
+
+    def test_the_items_are_those_that_have_a_price(self, book: Book) -> None:
+        """Once each, whether it was ever changed or not."""
+        assert sorted(book.items()) == [_KNOWN, _CHANGED]
 
     def test_the_same_price_has_the_same_id(self, book: Book) -> None:
         """So a posting that names it can be checked."""

@@ -1,7 +1,7 @@
 """The contract of the `Store` port, as tests that every store passes.
 
-Subclass `StoreContract`, give the fixtures `store`, `spoil` and `spoil_blob`, and
-pytest runs the rest. Call `pytest.register_assert_rewrite` with this module's name
+Subclass `StoreContract`, give the fixtures `store`, `spoil`, `take_out` and `spoil_blob`,
+and pytest runs the rest. Call `pytest.register_assert_rewrite` with this module's name
 before importing it, and a failure shows the values.
 """
 # ruff: noqa: S101 - these are tests, and tests assert
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feilun.errors import Conflict, Damaged, NotFound, StoreError
-from feilun.ports import Store
+from feilun.ports import Head, Store
 from feilun.records import Audit, Call, Feedback, Json, Record, digest
 
 _NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -49,6 +49,11 @@ class StoreContract:
     def spoil(self) -> Callable[[Record], None]:
         """Something that damages a stored record of `store`."""
         raise NotImplementedError("say how a record of this store is damaged")
+
+    @pytest.fixture
+    def take_out(self) -> Callable[[Record], None]:
+        """Something that makes a stored record of `store` vanish."""
+        raise NotImplementedError("say how a record of this store is taken out")
 
     @pytest.fixture
     def spoil_blob(self) -> Callable[[str], None]:
@@ -193,6 +198,67 @@ class StoreContract:
             next(reading)
         assert store.get(Call, "3") == calls[2]
 
+    def test_a_log_that_is_whole_has_no_flaw_and_contains_all_its_heads(self, store: Store) -> None:
+        """From the empty one on, across pages, repeats and refused appends."""
+        heads = [store.head()]
+        for n in range(3):
+            store.append(*[a_call(f"{n}-{part}") for part in range(150)])
+            store.append(an_audit(f"{n}", call="1"), a_call("0-0"))
+            with pytest.raises(Conflict):
+                store.append(a_call("news"), a_call("0-0", input="other"))
+            heads.append(store.head())
+        assert [head.seq for head in heads] == [0, 151, 302, 453]
+        assert [list(store.check(head)) for head in (None, *heads)] == [[]] * 5
+
+    def test_a_check_tells_its_progress_and_ends_with_all(self, store: Store) -> None:
+        """In rows."""
+        told: list[tuple[int, int]] = []
+        store.append(*[a_call(f"{n}") for n in range(450)])
+        list(store.check(progress=lambda done, total: told.append((done, total))))
+        assert told[-1] == (450, 450)
+        assert told == sorted(told)
+
+    def test_a_check_names_the_one_record_that_is_not_what_was_appended(
+        self, store: Store, spoil: Callable[[Record], None]
+    ) -> None:
+        """Whatever the kind; those around it are sound."""
+        audit = an_audit("2", call="1")
+        store.append(a_call("1"), audit, a_call("3"))
+        spoil(audit)
+        (flaw,) = store.check()
+        assert (flaw.seq, flaw.kind, flaw.id) == (2, "audit", "2")
+        assert "does not match its digest" in flaw.problem
+
+    def test_a_record_that_was_taken_out_shows_in_the_next_one(
+        self, store: Store, take_out: Callable[[Record], None]
+    ) -> None:
+        """And nowhere else."""
+        calls = [a_call(f"{n}") for n in range(1, 6)]
+        store.append(*calls)
+        take_out(calls[2])
+        (flaw,) = store.check()
+        assert (flaw.seq, flaw.kind, flaw.id) == (4, "call", "4")
+        assert "taken out between it and row 2" in flaw.problem
+
+    def test_a_cut_off_end_shows_only_against_a_head_that_was_noted(
+        self, store: Store, take_out: Callable[[Record], None]
+    ) -> None:
+        """The log without it is a log like any other."""
+        store.append(a_call("1"), a_call("2"))
+        head = store.head()
+        take_out(a_call("2"))
+        assert list(store.check()) == []
+        (flaw,) = store.check(head)
+        assert flaw.seq == 2
+        assert "the log ends at row 1" in flaw.problem
+
+    def test_another_past_shows_against_a_head_that_was_noted(self, store: Store) -> None:
+        """Even where its own chain is in order."""
+        store.append(a_call("1"), a_call("2"))
+        (flaw,) = store.check(Head(1, store.head().chain))
+        assert (flaw.seq, flaw.id) == (1, "1")
+        assert "written anew" in flaw.problem
+
     @pytest.mark.parametrize("data", [b"", b"\0\xff" * 70_000], ids=["empty", "long"])
     def test_a_blob_comes_back_from_its_sha256(self, store: Store, data: bytes) -> None:
         """Put twice, it has the same address."""
@@ -260,6 +326,8 @@ class StoreContract:
             lambda: store.get(Call, "1"),
             lambda: store.put(b""),
             lambda: store.fetch(digest(b"")),
+            lambda: store.head(),
+            lambda: store.check(),
         ):
             with pytest.raises(StoreError, match="closed"):
                 use()

@@ -13,7 +13,7 @@ _TEMPLATES = 100  # of the heads of user messages: where there are more, they ar
 _DEPTH = 12
 _MINED = 300  # characters of a text that drain3 reads
 
-_END = re.compile(r"[:：\n\"“”「」『』《》<>\[\]{}()（）|`?？。.!！;；]+\s*")
+END = re.compile(r"[:：\n\"“”「」『』《》<>\[\]{}()（）|`?？。.!！;；]+\s*")
 _SPACED = re.compile(r"([\u3400-\u9fff])")
 _MASKS = (
     (re.compile(r"https?://\S+"), "<url>"),
@@ -58,7 +58,7 @@ def heads(texts: list[str], said: Mapping[str, str], start: int, depth: int) -> 
     shared = max(start, shared_length(texts))
     if depth < _DEPTH and len(texts) >= MANY:
         for cut, fits in (
-            (_to_delimiter, _tell_apart),
+            (to_delimiter, _tell_apart),
             (_three_words, _differ),
             (_templates(), _differ),
         ):
@@ -94,7 +94,7 @@ def _tell_apart(pieces: Mapping[str, list[str]], said: Mapping[str, str]) -> boo
     """Whether pieces are instructions: long, or with answers of their own."""
     if _answer_is_known(pieces, said):
         return False
-    return all(_size(piece) >= 12 for piece in pieces) or len(pieces) == 1 or _differ(pieces, said)
+    return all(size(piece) >= 12 for piece in pieces) or len(pieces) == 1 or _differ(pieces, said)
 
 
 def _differ(pieces: Mapping[str, list[str]], said: Mapping[str, str]) -> bool:
@@ -114,10 +114,10 @@ def _answer_is_known(pieces: Mapping[str, list[str]], said: Mapping[str, str]) -
     return sum(top >= 0.95 for top in tops) > len(tops) / 2
 
 
-def _to_delimiter(text: str, start: int) -> str | None:
+def to_delimiter(text: str, start: int) -> str | None:
     """The next piece of a text, up to a colon, line end or the like, with some letters in it."""
-    for end in _END.finditer(text, start, start + 400):
-        if _size(text[start : end.start()]) >= 5:
+    for end in END.finditer(text, start, start + 400):
+        if size(text[start : end.start()]) >= 5:
             return text[start : end.end()].rstrip()
     return None
 
@@ -133,7 +133,7 @@ def _templates() -> Callable[[str, int], str | None]:
     known: dict[str, str] = {}
 
     def template(text: str, start: int) -> str | None:
-        piece = _to_delimiter(text, start)
+        piece = to_delimiter(text, start)
         if piece is None:
             return None
         if piece not in known:
@@ -145,7 +145,7 @@ def _templates() -> Callable[[str, int], str | None]:
     return template
 
 
-def _size(piece: str) -> int:
+def size(piece: str) -> int:
     """Letters in a piece; a Chinese character says as much as two."""
     return sum(2 if c >= "\u2e80" else 1 for c in piece if c.isalpha())
 
@@ -162,6 +162,6 @@ def shared_length(ordered: Sequence[str]) -> int:
             low = middle
         else:
             high = middle - 1
-    while low and not (first[low - 1].isspace() or _END.match(first[low - 1])):
+    while low and not (first[low - 1].isspace() or END.match(first[low - 1])):
         low -= 1
     return low

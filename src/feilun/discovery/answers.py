@@ -13,6 +13,7 @@ from feilun.records import Json
 
 Kind = Literal["labels", "fields", "free_text", "tools", "media", "too_varied"]
 
+_REMEMBERED = 1000  # characters: what is read often is short
 _LABEL = 60  # characters: longer answers are sentences
 _MASS = 0.6  # of the distinct pairs of input and answer, those of a closed set
 _SPREAD = 3  # and at least this many distinct inputs a label, on average
@@ -37,12 +38,13 @@ class Reading:
     fields: bool = False  # an object of several fields
 
 
-@lru_cache(maxsize=1 << 16)
 def reading(text: str) -> Reading:
     """Read an answer. One-field JSON, quotes, a name before it, case and a full stop are dress."""
-    inner = text.strip()
-    if fenced := _FENCE.match(inner):
-        inner = fenced[1]
+    return _remembered(text) if len(text) <= _REMEMBERED else _read(text)
+
+
+def _read(text: str) -> Reading:
+    inner = unfenced(text)
     if inner[:1] in ("{", "[", '"'):
         try:
             value = json.loads(inner)
@@ -56,6 +58,16 @@ def reading(text: str) -> Reading:
     surface = inner.lstrip(_QUOTES).rstrip(_ENDS) or inner.strip() or text
     form = _JOINTS.sub(" ", unicodedata.normalize("NFKC", surface).casefold())
     return Reading(surface, form)
+
+
+_remembered = lru_cache(maxsize=1 << 16)(_read)
+
+
+def unfenced(text: str) -> str:
+    """A text without the white space and the code fence around it."""
+    inner = text.strip()
+    fenced = _FENCE.match(inner)
+    return fenced[1] if fenced else inner
 
 
 def _single(value: Json) -> str | None:
@@ -100,13 +112,3 @@ def answers(pairs: Iterable[tuple[str, str]]) -> Answers:
 
 def _usual(seen: Counter[str]) -> str:
     return min(seen, key=lambda surface: (-seen[surface], surface))
-
-
-_YES = {"true", "yes", "y", "1", "right", "correct", "对", "是", "正确"}
-_NO = {"false", "no", "n", "0", "wrong", "incorrect", "错", "否", "错误", "不正确"}
-
-
-def judged(said: str) -> bool | None:
-    """Whether a gold cell says that the answer was right; None where it is an answer itself."""
-    form = reading(said).form
-    return True if form in _YES else False if form in _NO else None
