@@ -93,7 +93,7 @@ UV = build/uv/bin/uv --no-config pip compile --quiet --universal --python-versio
 
 constraints: build/uv/bin/uv
 	printf 'hatchling\neditables\n' | $(UV) - -o constraints.txt
-	@for extra in test postgres embed embedded; do \
+	@for extra in test postgres embed embedded gateway; do \
 		echo "constraints/$$extra.txt"; \
 		printf 'hatchling\neditables\n' | $(UV) - -c constraints.txt --extra $$extra \
 			-o constraints/$$extra.txt || exit 1; done

@@ -52,13 +52,18 @@ def _cli() -> Iterator[str]:
     yield "Every command takes `--help`; [exit codes](exit-codes.md) are the same for all."
     group: Any = typer.main.get_command(cli.app)
     for name, command in group.commands.items():
-        yield from ("", f"## feilun {name}", "", _plain(command.help), "")
-        if command.epilog:
-            yield from (_plain(command.epilog), "")
-        yield from ("| | | default |", "|---|---|---|")
-        for parameter in command.params:
-            if parameter.name != "help":
-                yield _option(parameter)
+        yield from _command(f"feilun {name}", command, "##")
+
+
+def _command(name: str, command: Any, heading: str) -> Iterator[str]:
+    yield from ("", f"{heading} {name}", "", _plain(command.help))
+    if command.epilog:
+        yield from ("", _plain(command.epilog))
+    options = [_option(each) for each in command.params if each.name != "help"]
+    if options:
+        yield from ("", "| | | default |", "|---|---|---|", *options)
+    for inner, each in getattr(command, "commands", {}).items():
+        yield from _command(f"{name} {inner}", each, f"{heading}#")
 
 
 def _option(parameter: Any) -> str:

@@ -37,6 +37,20 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
+_SETTINGS = (
+    "FEILUN_STORE",
+    "FEILUN_BLOBS",
+    "FEILUN_PRICES",
+    "FEILUN_EMBEDDER",
+    "FEILUN_MODELS",
+    "FEILUN_CONFIG",
+    "FEILUN_URL",
+    "FEILUN_KEY",
+    "HF_ENDPOINT",
+    "MODELSCOPE_ENDPOINT",
+)
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(0)
@@ -46,6 +60,6 @@ def _seeded() -> None:
 @pytest.fixture(autouse=True)
 def _plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine that runs the tests reaches them."""
-    for name in ("FEILUN_STORE", "FEILUN_BLOBS", "FEILUN_PRICES"):
+    for name in _SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")

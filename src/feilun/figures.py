@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from feilun.discovery import is_copy
 from feilun.house import House
 from feilun.records import Audit, Call, Posting
 from feilun.tasks import loss
@@ -27,8 +28,11 @@ class Period:
 
 
 def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | None:
-    """The figures of the calls that are `within`; None where there is none."""
-    calls = [call for call in house.store.read(Call, name) if within(call)]
+    """The figures of the calls that are `within`; None where there is none.
+
+    An adoption's copies of raw calls are no part of them: nobody was billed for those here.
+    """
+    calls = [c for c in house.store.read(Call, name) if within(c) and not is_copy(c)]
     if not calls:
         return None
     chosen = {call.id for call in calls}

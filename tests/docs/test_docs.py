@@ -12,6 +12,7 @@ import typer.main
 from pages import ROOT, name_of
 
 from feilun import cli
+from feilun.cli import options
 from feilun.ledger.book import ITEMS
 
 PAGES = pages.pages()
@@ -39,13 +40,12 @@ def test_examples_of_a_page_run_and_print_what_it_says(page: Path) -> None:
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_commands_of_a_page_parse(page: str, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    group = typer.main.get_command(cli.app)
-    if words in ([], ["--help"]):
-        return
-    known = getattr(group, "commands", {})
-    assert words[0] in known, f"{page}: feilun has no command {words[0]!r}"
-    if "--help" not in words:
-        known[words[0]].make_context(words[0], words[1:])
+    command, name = typer.main.get_command(cli.app), "feilun"
+    while words and not words[0].startswith("-") and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"{page}: {name} has no command {words[0]!r}"
+        command, name = command.commands[words[0]], f"{name} {words.pop(0)}"
+    if "--help" not in words and (words or not hasattr(command, "commands")):
+        command.make_context(name, words)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -86,7 +86,7 @@ def test_reference_names_every_price_item_and_exit_code() -> None:
     prices = (ROOT / "docs/reference/prices.md").read_text(encoding="utf-8")
     assert [item for item in ITEMS if f"`{item}`" not in prices] == []
     codes = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
-    numbers = (cli.DONE, cli.NO, cli.UNUSABLE, cli.STORE)
+    numbers = (options.DONE, options.NO, options.UNUSABLE, options.STORE)
     assert [number for number in numbers if f"| {number} |" not in codes] == []
 
 

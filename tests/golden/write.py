@@ -8,6 +8,7 @@ a line for a kind that has none.
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from kiosk_log import opened
@@ -16,12 +17,17 @@ from feilun import certify, datasets, training
 from feilun.ports import Prediction
 from feilun.records import (
     KINDS,
+    Adoption,
     Audit,
     Call,
     Example,
     Feedback,
     Json,
+    Key,
+    Limits,
+    Money,
     Record,
+    Scope,
     decode,
     encode,
     stable_json,
@@ -116,9 +122,30 @@ def student_says() -> list[list[Json]]:
 
 
 def one_of_each() -> dict[str, Record]:
-    """The last record of each kind in the life of a stand."""
+    """The last record of each kind in the life of a stand, and those made at a gateway."""
     stand = opened()
-    return {name: list(stand.store.read(kind))[-1] for name, kind in KINDS.items()}
+    made = {name: list(stand.store.read(kind)) for name, kind in KINDS.items()}
+    return {**{name: rows[-1] for name, rows in made.items() if rows}, **_at_the_door()}
+
+
+def _at_the_door() -> dict[str, Record]:
+    """An adoption and a key with every field filled."""
+    adoption = Adoption(
+        id="adoption-1", task=KIOSK.task, at=KIOSK.at, system="Today is <*>. Name the shelf.",
+        head="The customer said: ", tail="\nOne word.", format={"type": "object"},
+        answer="field", field="shelf", labels={"drinks": "Drinks"}, model="large-1",
+        proposal="0123456789abcdef0123456789abcdef", ended=True,
+    )  # fmt: skip
+    key = Key(
+        id="key-record-1", task="*", at=KIOSK.at, key="key-1", name="the kiosk", digest="0" * 64,
+        last4="wxYZ", scopes=(Scope.CALL, Scope.FEEDBACK), expires=KIOSK.at + timedelta(days=365),
+        limits=Limits(
+            requests_per_minute=60, tokens_per_day=200_000,
+            money_per_month=Money(amount=Decimal("12.50"), currency="CNY"),
+        ),
+        revoked=True,
+    )  # fmt: skip
+    return {record.kind: record for record in (adoption, key)}
 
 
 class _Kiosk:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,17 @@ from feilun.records import Json
 from feilun.store import open_store
 from feilun.testing.kiosk import KIOSK
 
-COMMANDS = sorted(get_command(cli.app).commands)  # type: ignore[attr-defined]
+
+def _within(group: Json, *above: str) -> Iterator[str]:
+    """The commands of a group and of the groups in it, as they are typed."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _within(command, *above, name)
+        else:
+            yield " ".join([*above, name])
+
+
+COMMANDS = sorted(_within(get_command(cli.app)))
 TOML = """
 name = "kiosk.shelf"
 instructions = "Name the shelf."
@@ -90,7 +100,7 @@ def test_the_help_is_a_page_that_names_every_command_and_where_to_begin(feilun: 
     assert "red line" in said.out
     assert "First time? Run feilun demo" in said.out
     for command in COMMANDS:
-        assert f" {command} " in said.out
+        assert f" {command.partition(' ')[0]} " in said.out
 
 
 def test_without_a_command_the_help_is_shown(feilun: Run) -> None:
@@ -101,9 +111,9 @@ def test_without_a_command_the_help_is_shown(feilun: Run) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_help_of_each_command_has_an_example_and_offers_json(feilun: Run, command: str) -> None:
-    said = feilun(command, "--help")
+    said = feilun(*command.split(), "--help")
     assert said.code == DONE
-    assert f"Example: feilun {command}" in said.out
+    assert f"Example: feilun {command}" in " ".join(said.out.split())
     assert "--json" in said.out
 
 
@@ -288,6 +298,25 @@ print([name for name in heavy if name in sys.modules])
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, capture_output=True, check=True, text=True, env=dict(os.environ))
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("package", "extra"), [("tomlkit", "gateway"), ("xllamacpp", "embedded")])
+def test_a_package_that_is_not_installed_is_named_by_the_extra_that_brings_it(
+    feilun: Run, monkeypatch: pytest.MonkeyPatch, package: str, extra: str
+) -> None:
+    def lacks(**_: Json) -> None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=f"{package}.items")
+
+    monkeypatch.setattr(cli, "app", lacks)
+    said = feilun("engines", "list")
+    assert said.code == UNUSABLE
+    assert f"pip install 'feilun[{extra}]'" in said.err
+
+
+def test_what_a_message_quotes_is_printed_as_it_is(feilun: Run) -> None:
+    said = feilun("status", "--store", "[bold]no[/red]")
+    assert said.code == UNUSABLE
+    assert "'[bold]no[/red]'" in said.err
 
 
 def test_a_mistake_in_a_process_of_its_own_is_one_sentence_and_code_2(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feilun.records import KINDS, Record, content_id, decode, encode, stable_json
+from feilun.records import KINDS, Record, Scope, content_id, decode, encode, stable_json
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 values = st.recursive(
@@ -25,6 +25,7 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 shares = st.floats(0, 1)
 moments = st.datetimes(datetime(1, 1, 2), timezones=st.just(UTC))
 amounts = st.decimals(-(10**9), 10**9, allow_nan=False, allow_infinity=False)
+budgets = st.decimals("0.01", 10**9, allow_nan=False, allow_infinity=False)
 currencies = st.from_regex(r"[A-Z]{3}", fullmatch=True)
 tables = st.dictionaries(text, values, max_size=3)
 
@@ -32,7 +33,21 @@ tables = st.dictionaries(text, values, max_size=3)
 NAMED: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(["at", "cut", "until"], moments),
     **dict.fromkeys(["input", "output"], values),
-    **dict.fromkeys(["input_schema", "output_schema", "params"], tables),
+    **dict.fromkeys(["input_schema", "output_schema", "params", "labels"], tables),
+    "format": st.none() | tables,
+    "name": st.text("abc 飞轮", min_size=1, max_size=12),
+    "digest": st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    "last4": st.from_regex(r"[0-9A-Za-z]{4}", fullmatch=True),
+    "scopes": st.lists(st.sampled_from(Scope), min_size=1, max_size=4),
+    "expires": st.none() | moments,
+    "limits": st.fixed_dictionaries(
+        {
+            "requests_per_minute": st.none() | st.integers(1, 100_000),
+            "tokens_per_day": st.none() | st.integers(1, 10**9),
+            "money_per_month": st.none()
+            | st.fixed_dictionaries({"amount": budgets, "currency": currencies}),
+        }
+    ),
     **dict.fromkeys(["seconds", "student_seconds"], st.floats(0, 1e9)),
     **dict.fromkeys(["amount", "quantity"], amounts),
     "rate": st.floats(0.001, 1),

@@ -6,7 +6,7 @@ import pytest
 from kiosk_log import Stand, opened
 
 from feilun.figures import period
-from feilun.records import Audit, Call, Posting
+from feilun.records import Audit, Call, Posting, content_id
 from feilun.testing import FakeBook
 from feilun.testing.kiosk import KIOSK
 
@@ -64,6 +64,18 @@ def test_one_unknown_price_makes_the_cost_unknown_and_nothing_else() -> None:
     assert found is not None
     assert (found.cost, found.wheel_cost) == (None, None)
     assert found.calls == 30
+
+
+def test_copies_of_raw_calls_are_left_out_and_parts_of_other_calls_are_not() -> None:
+    stand = Stand()
+    stand.serve(3)
+    part = stand.house.answer(KIOSK.task, stand.traffic[0].text, parent="raw-1")
+    copied = content_id([KIOSK.task, "raw-1"])
+    stand.house.store.append(part.model_copy(update={"id": copied}))
+    found = period(stand.house, KIOSK.task, lambda _: True)
+    assert found is not None
+    assert found.calls == 4
+    assert period(stand.house, KIOSK.task, lambda call: call.id == copied) is None
 
 
 def test_without_audits_the_risk_is_unknown() -> None:

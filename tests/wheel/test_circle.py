@@ -13,7 +13,8 @@ from feilun.wheel import WHEEL
 HOME = Path(feilun.__file__).parent
 
 # `tasks` is a floor under the stages as well as the first of them: all may stand on it.
-STAGES = sorted({stage.where for stage in WHEEL} - {"tasks"})
+# `gateway` is a door, and stands on the house: it hands on the records of all stages.
+STAGES = sorted({stage.where for stage in WHEEL} - {"tasks", "gateway"})
 
 
 def kinds(side: str) -> list[type[Record]]:
@@ -60,7 +61,7 @@ def test_a_stage_stands_where_the_wheel_says(where: str) -> None:
 
 
 # What `apps` reads and writes goes through the house, so it names no record itself.
-@pytest.mark.parametrize("where", sorted({stage.where for stage in WHEEL} - {"apps"}))
+@pytest.mark.parametrize("where", sorted({"tasks", *STAGES} - {"apps"}))
 def test_a_stage_names_the_records_that_it_reads_and_writes_and_no_others(where: str) -> None:
     told = {
         kind.__name__
@@ -69,6 +70,14 @@ def test_a_stage_names_the_records_that_it_reads_and_writes_and_no_others(where:
         for kind in (*stage.reads, *stage.writes)
     }
     assert named_in(where) == told
+
+
+def test_the_door_names_the_records_that_it_writes() -> None:
+    written = {
+        kind.__name__ for stage in WHEEL if stage.where == "gateway" for kind in stage.writes
+    }
+    assert written
+    assert written <= named_in("gateway")
 
 
 def test_no_stage_imports_another() -> None:
@@ -95,6 +104,8 @@ def test_only_the_house_and_what_stands_on_it_imports_several_stages() -> None:
         "demo",
         "demo_report",
         "appraise",
+        "gateway",
+        "client",
         "cli",
         "testing",
     }

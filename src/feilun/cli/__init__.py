@@ -7,10 +7,16 @@ or what it was given cannot be used; 3 the store is damaged or cannot be reached
 import sys
 
 import typer
+from rich.markup import escape
 
+from feilun.cli.engines import engines_app
+from feilun.cli.keys import keys_app
+from feilun.cli.models import models_app
 from feilun.cli.options import STORE, UNUSABLE
+from feilun.cli.tasks import tasks_app
+from feilun.cli.up import up_app
 from feilun.cli.wheel import wheel
-from feilun.errors import FeilunError, NotFound, StoreError
+from feilun.errors import FeilunError, InputError, NotFound, StoreError
 from feilun.terminal import err
 
 app = typer.Typer(
@@ -21,7 +27,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(up_app)
 app.add_typer(wheel)
+app.add_typer(tasks_app)
+app.add_typer(keys_app)
+app.add_typer(engines_app)
+app.add_typer(models_app)
+
+# The extra that brings a package which only some commands import.
+_EXTRAS = {
+    **dict.fromkeys(
+        ("genson", "httptools", "httpx", "msgspec", "tomlkit", "uvicorn", "uvloop"), "gateway"
+    ),
+    "xllamacpp": "embedded",
+}
 
 
 def main() -> None:
@@ -32,6 +51,17 @@ def main() -> None:
         err.print("Stopped. What was stored before stays stored.")
         sys.exit(130)
     except FeilunError as error:
-        err.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
-        unreachable = isinstance(error, StoreError) and not isinstance(error, NotFound)
-        sys.exit(STORE if unreachable else UNUSABLE)
+        sys.exit(_told(error))
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        sys.exit(_told(InputError(f"This needs more packages: pip install 'feilun[{extra}]'")))
+
+
+def _told(error: FeilunError) -> int:
+    """Print what went wrong; the exit code that says so."""
+    words = escape(str(error))
+    err.print(f"[red]{type(error).__name__}[/]: {words}", soft_wrap=True, highlight=False)
+    unreachable = isinstance(error, StoreError) and not isinstance(error, NotFound)
+    return STORE if unreachable else UNUSABLE

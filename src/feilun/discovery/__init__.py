@@ -5,7 +5,14 @@ people adopt a group as a task, and `Matcher` finds its later requests. What gro
 also what `feilun.appraise` needs to find tasks in a log.
 """
 
-from feilun.discovery.adopt import adoption, calls_of_the_past, content_read, in_force, pick
+from feilun.discovery.adopt import (
+    adoption,
+    calls_of_the_past,
+    content_read,
+    in_force,
+    is_copy,
+    pick,
+)
 from feilun.discovery.match import Matched, Matcher
 from feilun.discovery.proposal import Proposal
 from feilun.discovery.proposals import propose
@@ -22,6 +29,7 @@ __all__ = [
     "calls_of_the_past",
     "content_read",
     "in_force",
+    "is_copy",
     "pick",
     "propose",
     "read",

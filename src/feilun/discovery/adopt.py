@@ -79,6 +79,11 @@ def calls_of_the_past(
         )
 
 
+def is_copy(call: Call) -> bool:
+    """Whether a call is such a copy: its id follows from the raw call's. It was billed there."""
+    return call.parent is not None and call.id == content_id([call.task, call.parent])
+
+
 def content_read(adopted: Adoption, said: Json) -> Json:
     """The output that a message says, or its content alone; None where it says none."""
     if isinstance(said, Mapping):

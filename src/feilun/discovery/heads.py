@@ -4,8 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from drain3.drain import Drain
-
 MANY = 20  # distinct prompts that share a head before it is taken for a task's
 _SHARE = 0.05  # and this share of the prompts among which it is found
 _COVER = 0.9  # heads are tasks only if together they hold this share
@@ -26,6 +24,8 @@ class Templates:
     """What drain3 makes of texts: each falls into a template, named by its number and text."""
 
     def __init__(self, similarity: float) -> None:
+        from drain3.drain import Drain  # only what mines texts waits for it
+
         self._drain = Drain(depth=4, sim_th=similarity, max_children=100, max_clusters=1000)
         self._first: dict[int, str] = {}
 

@@ -11,6 +11,7 @@ from feilun.records import Call, Json, Money, RedLine, Shot
 # An id of ours is 26 characters; ids of other making may be longer, and none is a novel.
 Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\w.:-]+$")]
 
+
 class Body(BaseModel):
     """What clients send: unknown fields are refused, so that no typing error goes unseen."""
 
@@ -45,9 +46,7 @@ class OutcomeBody(Body):
     value: Annotated[float, Field(allow_inf_nan=False)]
 
 
-FeedbackBody = Annotated[
-    CorrectionBody | RatingBody | OutcomeBody, Field(discriminator="said")
-]
+FeedbackBody = Annotated[CorrectionBody | RatingBody | OutcomeBody, Field(discriminator="said")]
 """One of the three kinds of feedback, told apart by what is `said`."""
 
 

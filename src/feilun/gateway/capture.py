@@ -7,6 +7,7 @@ disturb: the queue is bounded, and what could not be kept is counted and shown.
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -162,10 +163,8 @@ class Capture:
                 item.error = away  # the store is away: one failure speaks for the rest
 
     def _tell(self, told: Callable[..., None], *about: object) -> None:
-        try:
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
             self._loop.call_soon_threadsafe(told, *about)
-        except RuntimeError:  # the loop has ended; nobody waits any more
-            pass
 
     # On the event loop
 

@@ -5,6 +5,7 @@ prediction took 400 µs, among 32 of them 41 µs each.
 """
 
 import asyncio
+from functools import partial
 from time import perf_counter
 
 from feilun.answer import Answerer, Asked, Begun
@@ -12,11 +13,12 @@ from feilun.errors import NotFound, TaskError
 from feilun.gateway.config import Capture as Mode
 from feilun.gateway.config import Config, Kept
 from feilun.gateway.problem import Problem
-from feilun.gateway.relay import Relay
-from feilun.gateway.servers import Servers
+from feilun.gateway.relay import Relay, leg_to
+from feilun.gateway.servers import Model, Servers
 from feilun.house import House
 from feilun.models import chat
-from feilun.records import Call, Json, Key
+from feilun.models.dialects import error_said
+from feilun.records import Call, Json, Key, Task
 from feilun.tasks import check_input
 
 _ANSWER_BYTES = 16 << 20
@@ -35,10 +37,16 @@ class Desk:
         self._answerers: dict[str, Answerer] = {}
         self._waiting: dict[str, list[_Waiting]] = {}
 
-    def follow(self) -> None:
-        """Take over the answerers of the tasks that have changed. Blocks; call in a thread."""
-        for name in self._house.refresh():
+    def follow(self) -> bool:
+        """Take over what has changed, and say whether anything has. Blocks; call in a thread."""
+        changed = self._house.refresh()
+        for name in changed:
             self._answerers[name] = self._house.answerer(name)
+        return bool(changed)
+
+    def names(self) -> list[str]:
+        """The tasks that are at hand, sorted."""
+        return sorted(self._answerers)
 
     def mode(self, task: str) -> Mode:
         """How calls of a task are captured."""
@@ -104,23 +112,32 @@ class Desk:
         begun = await self.begin(answerer, asked)
         if begun.why is None:
             return answerer.by_student(begun)
-        return await self._ask_teacher(answerer, begun)
-
-    async def _ask_teacher(self, answerer: Answerer, begun: Begun) -> Call:
-        task = answerer.task
-        models = self._servers.find(self.teacher(task.task))
+        models = self._servers.find(self.teacher(name))
         started = perf_counter()
-        asked = await self._relay.ask(
-            models, "chat", lambda model: chat.request(task, begun.asked.input, model.remote)
-        )
-        with asked:
-            body = await asked.whole(_ANSWER_BYTES)
-        seconds = round(perf_counter() - started, 6)
+        model, body = await self._ask_teacher(answerer.task, asked.input, models)
         try:
-            said = chat.answer(task, body, seconds)
-            return answerer.by_teacher(begun, said, asked.model.name)
+            said = chat.answer(answerer.task, body, round(perf_counter() - started, 6))
+            return answerer.by_teacher(begun, said, model.name)
         except TaskError as error:
             raise Problem(502, str(error), code="invalid_output") from error
+
+    async def _ask_teacher(
+        self, task: Task, input: Json, models: list[Model]
+    ) -> tuple[Model, Json]:
+        """A teacher's answer. What a server does not know is left out, and it is asked again."""
+        wanted: dict[str, Json] = chat.request(task, input, models[0].name)
+        while True:
+            leg = partial(leg_to, spoken="chat", request=wanted, raw=None)
+            with await self._relay.ask(models, leg) as reached:
+                if reached.reply.status == 200:
+                    turned = reached.leg.translation
+                    answer = await reached.whole(_ANSWER_BYTES)
+                    return reached.model, turned.response(answer) if turned else answer
+                error, said = await reached.refused()
+            milder = chat.milder(wanted, error.status, error_said(said) or "")
+            if milder is None:
+                raise error
+            wanted = milder
 
 
 def owner(key: Key | None) -> str | None:
@@ -133,8 +150,3 @@ def own(call: Call, key: Key | None, *, all: bool) -> Call:
     if all or key is None or call.key == key.key:
         return call
     raise NotFound(f"No call {call.id!r} of this key is in the store.")
-
-
-def without_prompt(call: Call, kept: Kept, digest: str) -> dict[str, Json]:
-    """What is kept of a call in place of its input, by the task's wish."""
-    return {"kept": kept, "input": {"sha256": digest} if kept == "hashed" else None}

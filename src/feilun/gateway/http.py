@@ -25,14 +25,16 @@ SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 _BODY_SECONDS = 60.0
 
 
-class ClientLeft(Exception):  # noqa: N818 - it is no error: people close pages
+class ClientLeft(Exception):
     """The client is gone; nobody is left to answer."""
 
 
 class Request:
     """One request, and its answer as far as it was sent. `id` is the id of its call."""
 
-    __slots__ = ("_receive", "_send", "headers", "id", "method", "path", "scope", "started")
+    __slots__ = (
+        "_receive", "_send", "headers", "id", "method", "path", "scope", "stalled_since", "started",
+    )  # fmt: skip
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -42,6 +44,7 @@ class Request:
         self._receive = receive
         self._send = send
         self.started = False
+        self.stalled_since = 0.0  # on the loop's clock, while a piece waits for the client
         self.id = ""
 
     def header(self, name: bytes) -> bytes | None:
@@ -85,7 +88,9 @@ class Request:
             async with asyncio.timeout(_BODY_SECONDS):
                 message = await self._receive()
         except TimeoutError as error:
-            raise Problem(408, "The body did not arrive in time. Send it without a pause.") from error
+            raise Problem(
+                408, "The body did not arrive in time. Send it without a pause."
+            ) from error
         if message["type"] == "http.disconnect":
             raise ClientLeft
         return message
@@ -102,7 +107,15 @@ class Request:
 
     async def piece(self, body: bytes, *, more: bool = True) -> None:
         """Send a piece of the answer; returns when there is room for the next one."""
+        self.stalled_since = asyncio.get_running_loop().time()
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+        self.stalled_since = 0.0
+
+    def abort(self) -> None:
+        """Drop the connection, and what of the answer waits to be sent."""
+        abort = self.scope.get("extensions", {}).get("feilun.abort")
+        if abort is not None:
+            abort["call"]()
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """Send a whole answer."""

@@ -16,10 +16,11 @@ from feilun.errors import (
 )
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+class Problem(Exception):
     """A request that cannot be answered: an HTTP status, a sentence, and a code for programs.
 
-    `retry_after` is in seconds; `close` ends the connection with the answer.
+    `retry_after` is in seconds; `close` ends the connection with the answer; `allow` names
+    the methods of a path.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         param: str | None = None,
         retry_after: float | None = None,
         close: bool = False,
+        allow: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -39,6 +41,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.param = param
         self.retry_after = retry_after
         self.close = close
+        self.allow = allow
 
 
 def problem_of(error: FeilunError) -> Problem:

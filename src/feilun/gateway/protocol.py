@@ -63,6 +63,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """A head is whole. A path that is no text ends the parsing, as an invalid one does."""
         self._head_since = None
         self._head_bytes = 0
+        self.scope["extensions"] = {"feilun.abort": {"call": self.transport.abort}}
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says what to do next
@@ -76,8 +77,7 @@ class GuardedProtocol(HttpToolsProtocol):
         body = stable_json({"error": {**error, "code": "bad_request", "param": None}})
         self.transport.write(
             b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%s"
-            % (self._status, _PHRASES[self._status], len(body), body)
+            b"connection: close\r\n\r\n%s" % (self._status, _PHRASES[self._status], len(body), body)
         )
         self.transport.close()
 

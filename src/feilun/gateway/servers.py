@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
-from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -13,6 +13,7 @@ from feilun.errors import EngineError, FeilunError, InputError
 from feilun.gateway.config import Config, ServerConfig
 from feilun.gateway.problem import Problem
 from feilun.models.breaker import Breaker
+from feilun.models.embedded import Embedded, Running
 from feilun.models.pool import Pool
 from feilun.models.wire import Address, Dialect, Headers, Timeouts
 
@@ -55,6 +56,14 @@ class Server:
         self._address = address
         self._asked = -_ASK_AGAIN
 
+    def health(self) -> str:
+        """Whether requests go to it: the state of its breaker."""
+        return self.breaker.state(monotonic()).value
+
+    def busy(self) -> AbstractContextManager[None]:
+        """To be held while a request is at work."""
+        return nullcontext()
+
     async def ready(self) -> Address:
         """Where to ask. Raises EngineError where there is nobody to be asked."""
         if self._address is None:
@@ -77,14 +86,39 @@ class Server:
             return  # it may be up later; `feilun engines check` says what is wrong
 
 
-class Embedded(Protocol):
-    """What a gateway asks of the embedded engine (`models/embedded.py`)."""
+class EmbeddedServer(Server):
+    """The embedded engine as a server: started by the first request that needs it."""
+
+    def __init__(self, engine: Embedded) -> None:
+        self.real = engine.name.removeprefix("prompt:")
+        super().__init__("embedded", models=(self.real,), concurrency=64)
+        self._engine = engine
+        self._starting: asyncio.Future[Running] | None = None
+
+    def busy(self) -> AbstractContextManager[None]:
+        """Inside of it the engine is not stopped for idleness."""
+        return self._engine.busy()
 
     @property
-    def address(self) -> Address | None: ...
+    def state(self) -> str:
+        """What the engine is doing, for `/healthz`."""
+        return self._engine.state.value
 
-    @property
-    def name(self) -> str: ...
+    async def ready(self) -> Address:
+        """Start it where it is down; all that wait for the start share it."""
+        running = self._engine.running
+        if running is None:
+            if self._starting is None or self._starting.done():
+                loop = asyncio.get_running_loop()
+                self._starting = loop.run_in_executor(None, self._engine.start)
+            running = await asyncio.shield(self._starting)
+        bearer = b"Bearer " + running.key.get_secret_value().encode()
+        self.headers = [_AGENT, _PLAIN, (b"authorization", bearer)]
+        return running.address
+
+    def close(self) -> None:
+        """Stop the engine, for good. Blocks."""
+        self._engine.close()
 
 
 class _Entry(msgspec.Struct):
@@ -120,7 +154,7 @@ class Servers:
 
         A name is an alias, a model, or `engine/model`. Raises Problem with the names there are.
         """
-        found = [one for each in self._aliases.get(name, (name,)) for one in self._named(each)]
+        found = self.known(name)
         if not found:
             some = ", ".join(self.names()[:20]) or "none yet; see `feilun engines add --help`"
             raise Problem(
@@ -131,9 +165,9 @@ class Servers:
             )
         return found
 
-    def knows(self, name: str) -> bool:
-        """Whether a name is an alias or a model now."""
-        return name in self._aliases or bool(self._named(name))
+    def known(self, name: str) -> list[Model]:
+        """The same, and none where nobody has such a model now."""
+        return [one for each in self._aliases.get(name, (name,)) for one in self._named(each)]
 
     async def refresh(self, pool: Pool) -> None:
         """Ask the servers that list their models themselves."""

@@ -4,20 +4,18 @@ Pieces pass through as they came. Only the end is held back: an unfinished line,
 event that says that the answer is complete.
 """
 
-from typing import Literal
+import re
 
 from feilun.errors import BrokenReply
-
-Spoken = Literal["chat", "responses", "messages"]
-"""What a client speaks: OpenAI's chat completions or responses, or Anthropic's messages."""
+from feilun.models.dialects import Client
 
 # What the last event of each dialect holds, and how an event begins.
-_END: dict[Spoken, tuple[bytes, bytes]] = {
-    "chat": (b"[DONE]", b"data:"),
-    "responses": (b"response.completed", b"event:"),
-    "messages": (b"message_stop", b"event:"),
+_END: dict[Client, tuple[tuple[bytes, ...], bytes]] = {
+    "chat": ((b"[DONE]",), b"data:"),
+    "responses": ((b"response.completed", b"response.incomplete", b"response.failed"), b"event:"),
+    "messages": ((b"message_stop",), b"event:"),
 }
-_USAGE = b'"choices":[]'
+_USAGE = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _LONGEST = 16 << 20  # bytes of one line: more is no event
 
 
@@ -28,10 +26,10 @@ class Tail:
     did not.
     """
 
-    __slots__ = ("_begin", "_drop_usage", "_end", "held")
+    __slots__ = ("_begin", "_drop_usage", "_ends", "held")
 
-    def __init__(self, spoken: Spoken, *, drop_usage: bool = False) -> None:
-        self._end, self._begin = _END[spoken]
+    def __init__(self, spoken: Client, *, drop_usage: bool = False) -> None:
+        self._ends, self._begin = _END[spoken]
         self._drop_usage = drop_usage
         self.held = b""
 
@@ -39,19 +37,19 @@ class Tail:
         """The bytes that may go to the client now."""
         data = self.held + piece if self.held else piece
         cut = len(data) if data.endswith(b"\n") else data.rfind(b"\n") + 1
-        end = data.rfind(self._end)
+        end = max([data.rfind(each) for each in self._ends])
         if end >= 0:
             cut = min(cut, max(0, data.rfind(self._begin, 0, end)))
-        if self._drop_usage and _USAGE in data:
-            return self._without_usage(data, cut)
+        if self._drop_usage and (usage := _USAGE.search(data)):
+            return self._without_usage(data, cut, usage.start())
         if len(data) - cut > _LONGEST:
             raise BrokenReply("The engine sent a line of more than 16 MB. It is no event stream.")
         self.held = data[cut:]
         return data[:cut] if cut < len(data) else data
 
-    def _without_usage(self, data: bytes, cut: int) -> bytes:
+    def _without_usage(self, data: bytes, cut: int, at: int) -> bytes:
         """Leave out the chunk of usage, once all of it is there."""
-        start = data.rfind(b"data:", 0, data.index(_USAGE))
+        start = data.rfind(b"data:", 0, at)
         close = data.find(b"\n\n", start)
         if close < 0:  # wait for the rest of the chunk
             self.held = data[start:]

@@ -1,0 +1,94 @@
+"""`feilun up`: the platform starts, and prints all that a client needs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from feilun.cli.options import AsJson, Blobs, Embedder, Prices, Where
+from feilun.errors import InputError
+from feilun.terminal import out
+from feilun.wiring import PRICES, open_house
+
+up_app = typer.Typer()
+
+
+@up_app.command(epilog="Example: `feilun up --store .feilun --port 8321`")
+def up(
+    config: Annotated[
+        Path, typer.Option("--config", envvar="FEILUN_CONFIG", help="Engines, aliases, limits.")
+    ] = Path("feilun.toml"),
+    host: Annotated[str | None, typer.Option(help="Else from feilun.toml, else 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Else from feilun.toml, else 8321.")] = None,
+    no_keys: Annotated[
+        bool, typer.Option("--no-keys", help="Ask for no keys; on loopback alone.")
+    ] = False,
+    store: Where = ".feilun",
+    blobs: Blobs = None,
+    prices: Prices = PRICES,
+    embedder: Embedder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the gateway: one URL for all models and tasks. Ctrl-C drains and stops it."""
+    from feilun.clock import SystemClock
+    from feilun.gateway.app import Gateway
+    from feilun.gateway.config import read_config
+    from feilun.gateway.keys import first_key
+    from feilun.gateway.run import bind, is_loopback, serve
+    from feilun.gateway.servers import EmbeddedServer, Server, configured
+
+    read = read_config(config)
+    where = host or read.host
+    if no_keys and not is_loopback(where):
+        raise InputError(f"Without keys only this machine may ask: {where} is no loopback address.")
+    bound = bind(where, read.port if port is None else port)
+    house = open_house(
+        store, blobs=blobs, prices=prices, embedder=embedder, audit_rate=read.audit_rate
+    )
+    clock = SystemClock()
+
+    def servers() -> list[Server]:
+        found = configured(read)
+        if read.embedded.enabled:
+            from feilun.models.catalogue import read_catalogue
+            from feilun.models.embedded import Embedded
+
+            engine = Embedded(
+                read_catalogue(),
+                read.embedded.model,
+                context=read.embedded.context,
+                threads=read.embedded.threads,
+                idle_seconds=read.embedded.idle_seconds,
+            )
+            found.append(EmbeddedServer(engine))
+        return found
+
+    secret = None if no_keys else first_key(house.store, clock)
+    url = f"http://{where if ':' not in where else f'[{where}]'}:{bound.getsockname()[1]}"
+    gateway = Gateway(house, clock, read, servers, open=no_keys)
+
+    def ready() -> None:
+        shown = secret.get_secret_value() if secret else None
+        if as_json:
+            print(json.dumps({"url": url, "key": shown}), flush=True)
+            return
+        _greet(url, shown, no_keys=no_keys)
+
+    try:
+        serve(gateway, read, bound, ready)
+    finally:
+        house.close()
+
+
+def _greet(url: str, key: str | None, *, no_keys: bool) -> None:
+    out.print(f"Feilun listens at {url}/v1 (Ctrl-C stops it)", style="bold", highlight=False)
+    if key:
+        print(f"\nYour first key, shown this once:\n\n  {key}\n", flush=True)
+    held = "" if no_keys else f' -H "authorization: Bearer {key or "$FEILUN_KEY"}"'
+    print(
+        f"Try it:\n\n  curl {url}/v1/chat/completions{held} \\\n"
+        "    -H 'content-type: application/json' \\\n"
+        """    -d '{"model": "embedded", "messages": [{"role": "user", "content": "你好"}]}'\n""",
+        flush=True,
+    )

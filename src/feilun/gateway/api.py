@@ -1,0 +1,169 @@
+"""Feilun's own API: tasks are asked, corrected, audited and declared."""
+
+import asyncio
+from itertools import islice
+
+from feilun.answer import Asked
+from feilun.errors import NotFound, TaskError
+from feilun.gateway.answers import answer_task, certificate, keep, send_call
+from feilun.gateway.bodies import (
+    CallSaid,
+    CorrectionBody,
+    RatingBody,
+    audit_body,
+    call_body,
+    feedback_body,
+    said,
+    task_body,
+)
+from feilun.gateway.chats import parse_json
+from feilun.gateway.desk import own, owner
+from feilun.gateway.http import JSON, Request
+from feilun.gateway.parts import Parts
+from feilun.gateway.problem import Problem
+from feilun.house import House
+from feilun.ledger import cost_of
+from feilun.records import Audit, Call, Feedback, Json, Key, Record, Scope, Task, stable_json
+from feilun.tasks import check_output
+from feilun.tasks import declare as declaration
+
+_MOST_AUDITS = 1000
+
+
+async def call_task(parts: Parts, request: Request, key: Key | None, name: str) -> None:
+    """POST /v1/tasks/{name}/calls."""
+    raw = await request.body(parts.config.limits.body_bytes)
+    body = call_body(parse_json(raw))
+    repeated = request.header(b"idempotency-key")
+    if repeated is not None and await _again(parts, request, key, name, repeated):
+        return
+    asked = Asked(body.input, request.id, body.parent, owner(key))
+    call = await answer_task(parts, name, asked, key, len(raw))
+    cost = await keep(parts, call)
+    told = said(call, await certificate(parts, call), cost)
+    await send_call(parts, request, call, cost, stable_json(_plain(told)), JSON)
+
+
+async def _again(
+    parts: Parts, request: Request, key: Key | None, name: str, repeated: bytes
+) -> bool:
+    """Whether a call with this id was answered before, and is answered the same again."""
+    id = repeated.decode("latin-1")
+    if not id.isascii() or not id.isalnum() or len(id) > 64:
+        raise Problem(400, "idempotency-key is up to 64 letters and digits, as a ULID.")
+    request.id = id
+    try:
+        call = await asyncio.to_thread(parts.house.store.get, Call, id)
+    except NotFound:
+        return False
+    if call.task != name or call.key != owner(key):
+        raise Problem(409, "This idempotency-key was used for another call. Take a new one.")
+    cost = cost_of(call, parts.house.book)
+    told = said(call, await certificate(parts, call), cost)
+    await send_call(parts, request, call, cost, stable_json(_plain(told)), JSON)
+    return True
+
+
+async def show_call(parts: Parts, request: Request, key: Key | None, id: str) -> None:
+    """GET /v1/calls/{id}."""
+    call = await _call(parts, key, id)
+    await request.json(200, _record(call))
+
+
+async def give_feedback(parts: Parts, request: Request, key: Key | None, id: str) -> None:
+    """POST /v1/calls/{id}/feedback."""
+    body = feedback_body(parse_json(await request.body(parts.config.limits.body_bytes)))
+    call = await _call(parts, key, id)
+
+    def say(house: House) -> Feedback:
+        if isinstance(body, CorrectionBody):
+            _check(house, call, body.output)
+            return house.correct(call, body.output)
+        if isinstance(body, RatingBody):
+            return house.rate(call, accepted=body.said == "accepted", reason=body.reason)
+        return house.outcome(call, body.value)
+
+    given = await asyncio.to_thread(say, parts.house)
+    await request.json(201, _record(given))
+
+
+async def list_audits(parts: Parts, request: Request, key: Key | None) -> None:  # noqa: ARG001
+    """GET /v1/audits: the drawn calls that nobody has judged."""
+    query = request.query()
+    try:
+        limit = int(query.get("limit", "50"))
+    except ValueError as error:
+        raise Problem(400, "limit is a number.", param="limit") from error
+    if not 0 < limit <= _MOST_AUDITS:
+        raise Problem(400, f"limit is from 1 to {_MOST_AUDITS}.", param="limit")
+
+    def wait(house: House) -> list[Json]:
+        waiting = islice(house.to_audit(query.get("task")), limit)
+        return [
+            {"call": c.id, "task": c.task, "input": c.input, "output": c.output,
+             "rate": c.audit_rate}
+            for c in waiting
+        ]  # fmt: skip
+
+    await request.json(200, {"data": await asyncio.to_thread(wait, parts.house)})
+
+
+async def give_audit(parts: Parts, request: Request, key: Key | None) -> None:
+    """POST /v1/audits."""
+    body = audit_body(parse_json(await request.body(parts.config.limits.body_bytes)))
+    call = await _call(parts, key, body.call)
+
+    def judge(house: House) -> Audit:
+        _check(house, call, body.output)
+        return house.audit(call, body.output)
+
+    await request.json(201, _record(await asyncio.to_thread(judge, parts.house)))
+
+
+async def list_tasks(parts: Parts, request: Request, key: Key | None) -> None:  # noqa: ARG001
+    """GET /v1/tasks."""
+
+    def read(house: House) -> list[Json]:
+        return [_record(house.task(name)) for name in house.tasks()]
+
+    await request.json(200, {"data": await asyncio.to_thread(read, parts.house)})
+
+
+async def declare(parts: Parts, request: Request, key: Key | None, name: str) -> None:  # noqa: ARG001
+    """PUT /v1/tasks/{name}."""
+    body = task_body(parse_json(await request.body(parts.config.limits.body_bytes)))
+    task = declaration(
+        name, body.instructions, body.input_schema, body.output_schema, body.red_line, body.shots
+    )
+
+    def tell(house: House) -> Task:
+        house.declare(task)
+        parts.desk.follow()
+        return house.task(name)
+
+    await request.json(200, _record(await asyncio.to_thread(tell, parts.house)))
+
+
+async def _call(parts: Parts, key: Key | None, id: str) -> Call:
+    call = await asyncio.to_thread(parts.house.store.get, Call, id)
+    everything = key is not None and bool({Scope.READ, Scope.ADMIN} & set(key.scopes))
+    return own(call, key, all=everything)
+
+
+def _check(house: House, call: Call, output: Json) -> None:
+    """A right output must be one that the task allows: raw calls have no task to ask."""
+    try:
+        task = house.task(call.task)
+    except NotFound:
+        return
+    wrong = check_output(task, output)
+    if wrong:
+        raise TaskError(f"Task {call.task}: {wrong}")
+
+
+def _record(record: Record) -> Json:
+    return {"kind": record.kind, **record.model_dump(mode="json")}
+
+
+def _plain(told: CallSaid) -> Json:
+    return told.model_dump(mode="json")
