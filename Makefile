@@ -1,4 +1,5 @@
 # make demo   watch the wheel turn on the shipped sample: needs Python 3.11+ and this file
+# make up     one URL for all models: the gateway, with a teacher that runs on this machine
 # make test   everything CI checks; .ci/run calls it
 #
 # PYTHON=python3.12 make demo   takes another interpreter
@@ -8,10 +9,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Others are never run while this make runs: the steps read as one story.
 .NOTPARALLEL:
-.PHONY: demo test test-slow bench bench-gateway reference constraints clean
+.PHONY: demo up test test-slow bench bench-gateway reference constraints clean
 
 demo: .venv/.base
 	.venv/bin/feilun demo
+
+up: .venv/.up
+	.venv/bin/feilun up
 
 test: .venv/.test
 	@echo "== ruff: lint"
@@ -77,6 +81,13 @@ SELF = .venv/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	@.venv/bin/pip install --quiet --no-compile --require-hashes -r constraints.txt
 	@$(SELF)
 	@touch $@
+
+# The pins of the extra `embedded` hold those of `gateway`, and both those of the base.
+.venv/.up: .venv/.place constraints/embedded.txt pyproject.toml
+	@echo "== installing, with the gateway and the engine"
+	@.venv/bin/pip install --quiet --no-compile --require-hashes -r constraints/embedded.txt
+	@$(SELF)
+	@touch .venv/.base $@
 
 .venv/.test: .venv/.place constraints/test.txt pyproject.toml
 	@echo "== installing, with what the tests need"

@@ -7,8 +7,9 @@ import pytest
 from kiosk_log import NOON, a_call, a_correction, an_audit, at, said
 
 from feilun.datasets import Built, build, read_examples
+from feilun.datasets.judged import teaches
 from feilun.datasets.similar import near_any, same_key
-from feilun.records import Audit, Call, Example, Feedback, digest, encode
+from feilun.records import Audit, Call, Ended, Example, Feedback, digest, encode
 from feilun.testing import MemoryStore
 from feilun.testing.kiosk import KIOSK
 
@@ -281,3 +282,12 @@ def test_examples_stand_in_the_order_of_their_calls() -> None:
     moments = [example.at for example in built(calls).train]
     assert moments == sorted(moments)
     assert moments[-1] == NOON
+
+
+def test_a_call_that_was_cut_off_or_kept_as_a_hash_teaches_nothing() -> None:
+    whole = a_call("1")
+    assert teaches(whole)
+    assert not teaches(whole.model_copy(update={"ended": Ended.CLIENT_LEFT}))
+    assert not teaches(whole.model_copy(update={"ended": Ended.ENGINE_BROKE}))
+    assert not teaches(whole.model_copy(update={"kept": "hashed"}))
+    assert teaches(whole.model_copy(update={"kept": "redacted"}))

@@ -6,6 +6,9 @@ order, from the fewest calls served to all of them, each at level delta, and the
 that is not rejected ends it: the chance that any rejected one is true is at most delta
 (Angelopoulos et al. 2021, "Learn then Test", section 2.3; Bauer 1991). The order is made
 of the confidences alone, so no label is looked at before its test.
+
+SciPy's and MAPIE's statistics are imported by the functions that need them: they take over
+a second, and a gateway that only answers starts without them.
 """
 
 import math
@@ -13,10 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from mapie.risk_control.fwer_control import FWERFixedSequenceTesting, control_fwer
-from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
 from numpy.typing import NDArray
-from scipy.stats import beta, binom
 
 from feilun.records import Expected
 
@@ -110,6 +110,8 @@ def _passes(n: int, max_loss: float, delta: float, loss: float) -> bool:
 
 def _chance(n: int, max_loss: float, delta: float, loss: float) -> float:
     """The probability that n audits prove the line, if `loss` is the true loss (0 or 1 each)."""
+    from scipy.stats import binom
+
     allowed = int(binom.ppf(delta, n, max_loss))
     if binom.cdf(allowed, n, max_loss) > delta:
         allowed -= 1
@@ -122,6 +124,8 @@ def look(confidences: Floats, losses: Floats, max_loss: float, delta: float, fir
     Begins with the `first` surest audits. Spends `delta`: call it once for a set of
     audits. The certified threshold is the one that serves the most calls.
     """
+    from mapie.risk_control.fwer_control import FWERFixedSequenceTesting, control_fwer
+
     thresholds = _sequence(confidences, first)
     kept = confidences[None, :] >= thresholds[:, None]
     served = kept.sum(axis=1)
@@ -147,6 +151,9 @@ def _sequence(confidences: Floats, first: int) -> Floats:
 
 
 def _p_values(means: Floats, served: NDArray[np.int64], losses: Floats, line: float) -> Floats:
+    from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
+    from scipy.stats import binom
+
     if np.isin(losses, (0.0, 1.0)).all():  # exact; HB rounds n * mean up
         exact: Floats = binom.cdf(np.rint(means * served), served, line)
         return exact
@@ -156,12 +163,16 @@ def _p_values(means: Floats, served: NDArray[np.int64], losses: Floats, line: fl
 
 def _upper(total: float, n: int, delta: float) -> float:
     """Clopper-Pearson upper limit at level delta, of the total loss rounded up."""
+    from scipy.stats import beta
+
     losses = math.ceil(total - 1e-9)
     return 1.0 if losses >= n else float(beta.ppf(1 - delta, losses + 1, n - losses))
 
 
 def interval(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Clopper-Pearson interval of a share, `hits` of `n`. (0, 1) where n is 0."""
+    from scipy.stats import beta
+
     if n == 0:
         return 0.0, 1.0
     tail = (1 - confidence) / 2

@@ -17,6 +17,7 @@ from feilun.datasets.judged import (
     calibration_example,
     conflicting,
     gather,
+    teaches,
     training_example,
 )
 from feilun.datasets.similar import near_any, same_key
@@ -56,7 +57,8 @@ def build(
 ) -> Built:
     """The dataset of a task's log between two moments. The same log gives the same id."""
     said = gather(feedback, audits, until)
-    window = sorted((c for c in calls if c.at < until), key=lambda c: (c.at, c.id))
+    told = (c for c in calls if c.at < until and teaches(c))
+    window = sorted(told, key=lambda c: (c.at, c.id))
     older = [call for call in window if call.at < cut]
     younger = [call for call in window if call.at >= cut]
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from feilun.records import Audit, Call, Example, Feedback
+from feilun.records import Audit, Call, Ended, Example, Feedback
 
 
 @dataclass
@@ -25,6 +25,11 @@ def gather(feedback: Iterable[Feedback], audits: Iterable[Audit], until: datetim
         if audit.at < until:
             found.audits.setdefault(audit.call, []).append(audit)
     return found
+
+
+def teaches(call: Call) -> bool:
+    """Whether a call is whole: answered to its end, and with an input that can be read."""
+    return call.ended is Ended.COMPLETE and call.kept != "hashed"
 
 
 def deciding_audit(audits: list[Audit]) -> Audit:

@@ -186,6 +186,7 @@ async def _tell(request: Request, problem: Problem) -> int:
     """Tell a client of a problem. An answer that has begun can only be ended."""
     if request.started:
         request.abort()
+        await request.gone()
         return problem.status
     client = _DIALECTS.get(request.path, "chat")
     body = error_body(client, problem.status, problem.message, problem.code, problem.param)

@@ -63,7 +63,11 @@ async def embeddings(parts: Parts, request: Request, key: Key | None) -> None:
     """POST /v1/embeddings."""
     raw = await request.body(parts.config.limits.body_bytes)
     body = parse(raw)
-    await _forward(_Asking(parts, request, key, "embeddings", body, raw))
+    asking = _Asking(parts, request, key, "embeddings", body, raw)
+    try:
+        await _forward(asking)
+    finally:
+        asking.let_go()
 
 
 def parse(raw: bytes) -> dict[str, Json]:
@@ -121,6 +125,11 @@ class _Asking:
     def task(self) -> str:
         return self.matched.task if self.matched else RAW
 
+    def let_go(self) -> None:
+        """Give back what is reserved and was not settled."""
+        if self.reservation is not None:
+            self.parts.budgets.release(self.reservation)
+
     @property
     def client(self) -> Client:
         return "chat" if self.spoken == "embeddings" else self.spoken
@@ -139,9 +148,11 @@ async def _answer(parts: Parts, request: Request, key: Key | None, spoken: Clien
         await _by_task(asking, body["model"].removeprefix("task/"))
         return
     asking.matched = parts.matcher.match(body)
-    if asking.matched and await _by_student(asking, asking.matched):
-        return
-    await _forward(asking)
+    try:
+        if not asking.matched or not await _by_student(asking, asking.matched):
+            await _forward(asking)
+    finally:
+        asking.let_go()
 
 
 async def _by_task(asking: _Asking, name: str) -> None:
@@ -163,8 +174,7 @@ async def _by_student(asking: _Asking, matched: Matched) -> bool:
     asking.begun = await desk.begin(asking.answerer, asked)
     if asking.begun.why is not None:
         return False
-    if asking.reservation is not None:
-        asking.parts.budgets.release(asking.reservation)
+    asking.let_go()
     call = asking.answerer.by_student(asking.begun)
     await _send(asking, call, render(matched.adoption, call.output))
     return True
@@ -187,14 +197,13 @@ async def _forward(asking: _Asking) -> None:
     parts.capture.admit(parts.desk.mode(asking.task))
     if asking.reservation is None:
         asking.reservation = _reserve(asking, models)
-    reservation = asking.reservation
     watch = Watch(asking.request)
     try:
         passed = [header for header in asking.request.headers if header[0] in _ASKED]
         with await parts.relay.ask(
             models, lambda model: leg_to(model, asking.spoken, asking.body, asking.raw), passed
         ) as reached:
-            await _Passing(asking, reached, reservation, watch).run()
+            await _Passing(asking, reached, watch).run()
     except asyncio.CancelledError:
         if not watch.left:
             raise
@@ -202,8 +211,6 @@ async def _forward(asking: _Asking) -> None:
         raise ClientLeft from None
     finally:
         watch.stop()
-        if reservation is not None:
-            parts.budgets.release(reservation)
 
 
 def _reserve(asking: _Asking, models: Sequence[Model]) -> Reservation | None:
@@ -224,12 +231,9 @@ def _reserve(asking: _Asking, models: Sequence[Model]) -> Reservation | None:
 class _Passing:
     """An engine's answer on its way to the client, and into the store."""
 
-    def __init__(
-        self, asking: _Asking, reached: Reached, reservation: Reservation | None, watch: Watch
-    ) -> None:
+    def __init__(self, asking: _Asking, reached: Reached, watch: Watch) -> None:
         self._asking = asking
         self._reached = reached
-        self._reservation = reservation
         self._watch = watch
         self._pieces: list[bytes] = []
         self._first: float | None = None
@@ -346,10 +350,10 @@ class _Passing:
         gave = 0 if asking.spoken == "embeddings" else said.tokens_out
         cost = None
         at = parts.clock.now()
-        if self._reservation is not None:
-            at = self._reservation.at
+        if asking.reservation is not None:
+            at = asking.reservation.at
             cost = parts.budgets.settle(
-                self._reservation, name, said.tokens_in, said.tokens_cached, gave
+                asking.reservation, name, said.tokens_in, said.tokens_cached, gave
             )
         parts.metrics.calls[asking.task, "teacher"] += 1
         parts.metrics.tokens[name, "in"] += said.tokens_in or 0

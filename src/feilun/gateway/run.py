@@ -5,6 +5,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
@@ -48,7 +49,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `ready` is called when requests are taken."""
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a client's noise is no news
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             gateway,
             http=GuardedProtocol,
@@ -74,6 +75,18 @@ def serve(
 
     with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
         runner.run(run())
+
+
+class _Server(uvicorn.Server):
+    """Drains at a signal and then returns, so that the store is closed.
+
+    Uvicorn's own raises the signal once more after the drain, and the process dies of it.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain; a second Ctrl-C does not wait for it."""
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
 
 
 async def _watch(server: uvicorn.Server, ready: Callable[[], None]) -> None:

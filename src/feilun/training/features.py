@@ -14,7 +14,6 @@ from itertools import pairwise
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import murmurhash3_32
 
 from feilun.records import Json, stable_json
 from feilun.training.murmur import Ints, UInts, murmur
@@ -94,6 +93,8 @@ def counts(texts: Sequence[str]) -> Counts:
 
 def _keys(texts: list[str], first: int) -> tuple[Ints, Ints]:
     """The row, from `first` on, and the bucket, as one number, of each n-gram of some texts."""
+    from sklearn.utils import murmurhash3_32  # takes a second, which a gateway starts without
+
     words = [
         row << _ROW | abs(murmurhash3_32(gram.encode(errors="surrogatepass"))) & _BUCKET
         for row, text in enumerate(texts, first)

@@ -11,10 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
-from sklearn.model_selection import KFold
-from sklearn.svm import LinearSVC
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -72,6 +68,8 @@ def confidences(scores: Floats, sharpness: float) -> Floats:
 
 
 def _held_out(rows: sp.csr_matrix, labels: Labels, weight: Floats, classes: int) -> Floats:
+    from sklearn.model_selection import KFold
+
     scores = np.zeros((len(labels), classes))
     for seen, unseen in KFold(min(_FOLDS, len(labels)), shuffle=True, random_state=0).split(labels):
         weights = _weights(rows[seen], labels[seen], weight[seen], classes)
@@ -81,6 +79,8 @@ def _held_out(rows: sp.csr_matrix, labels: Labels, weight: Floats, classes: int)
 
 def _weights(rows: sp.csr_matrix, labels: Labels, weight: Floats, classes: int) -> Floats:
     """Weights and bias of all labels; a label that is not among the examples scores -1."""
+    from sklearn.svm import LinearSVC
+
     found = np.zeros((rows.shape[1] + 1, classes))
     found[-1] = -1.0
     present = np.unique(labels)
@@ -99,6 +99,9 @@ def _weights(rows: sp.csr_matrix, labels: Labels, weight: Floats, classes: int) 
 
 def _sharpen(scores: Floats, labels: Labels) -> tuple[float, float]:
     """The sharpness with the least log loss, and that loss."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     rows = np.arange(len(labels))
 
     def log_loss(log_sharpness: float) -> float:

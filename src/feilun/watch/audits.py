@@ -4,9 +4,8 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
-
-from scipy.stats import norm
 
 from feilun.records import Audit, Call, Instant, Json
 
@@ -52,7 +51,7 @@ def risk(calls: Iterable[tuple[Call, Audit]], loss: Callable[[Json, Json], float
 
 
 def _wilson(mean: float, n: float) -> tuple[float, float]:
-    z = float(norm.ppf(0.975))
+    z = NormalDist().inv_cdf(0.975)
     centre = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(mean * (1 - mean) / n + z * z / (4 * n * n))
     return max(0.0, centre - half), min(1.0, centre + half)

@@ -26,7 +26,7 @@ class Request:
         """The body as a JSON object; empty where it is none."""
         try:
             found = loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
