@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -24,7 +25,7 @@ def milliseconds(at: datetime) -> int:
 def ulid(millisecond: int, chance: int) -> str:
     """The 26 characters of a moment and 80 bits of chance. Sorts as (moment, chance)."""
     value = millisecond << 80 | chance
-    return "".join(_ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10)])
 
 
 class SystemClock:

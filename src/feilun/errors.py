@@ -6,6 +6,7 @@
     ├── StoreError       the log or a blob
     │   ├── NotFound     no such record or blob
     │   ├── Conflict     an id was used for two different records
+    │   ├── Unstorable   a record has no form that could be read back
     │   └── Damaged      stored bytes are not what was written
     ├── EngineError      a model did not answer
     │   ├── Unreachable  nothing was sent: asking again, here or elsewhere, is safe
@@ -45,6 +46,10 @@ class NotFound(StoreError):
 
 class Conflict(StoreError):
     """An id was appended twice with different content; the first one stands."""
+
+
+class Unstorable(StoreError):
+    """A record has no JSON form that could be read back. The store itself is well."""
 
 
 class Damaged(StoreError):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
-from feilun.errors import Conflict, StoreError
+from feilun.errors import Conflict, StoreError, Unstorable
 from feilun.gateway.config import Capture as Mode
 from feilun.gateway.config import CaptureConfig
 from feilun.records import Record
@@ -205,4 +205,4 @@ class Capture:
 
 def _is_away(error: BaseException | None) -> bool:
     """Whether an error is of the store as a whole, and not of one call."""
-    return isinstance(error, StoreError) and not isinstance(error, Conflict)
+    return isinstance(error, StoreError) and not isinstance(error, Conflict | Unstorable)

@@ -41,6 +41,7 @@ _PASSED = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after",
 _ASKED = frozenset({b"anthropic-beta", b"openai-beta", b"anthropic-version"})
 
 _BODY_BYTES = 64 << 20
+_DEEPEST = 128  # levels of a body: what is much deeper the store could not read back
 _QUICK = 1 << 18  # bytes: a longer answer is read in a thread
 
 
@@ -102,7 +103,20 @@ def parse_json(raw: bytes) -> dict[str, Json]:
         raise Problem(400, f"The body {said}. Send a JSON object in UTF-8.") from error
     if not isinstance(body, dict):
         raise Problem(400, "The body is no JSON object. Send one, with a model in it.")
+    if raw.count(b"[") + raw.count(b"{") > _DEEPEST and _is_deeper(body, _DEEPEST):
+        raise Problem(400, f"The body is nested deeper than {_DEEPEST} levels. Send a flatter one.")
     return body
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    """Whether lists and objects stand in one another more than so many times."""
+    level = [value]
+    for _ in range(levels + 1):
+        holders = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [v for held in holders for v in held if isinstance(v, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 @dataclass

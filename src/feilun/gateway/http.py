@@ -21,9 +21,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 JSON = (b"content-type", b"application/json")
 SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 
-# Longer than any honest client pauses within a body.
-_BODY_SECONDS = 60.0
-
 
 class ClientLeft(Exception):
     """The client is gone; nobody is left to answer."""
@@ -65,7 +62,7 @@ class Request:
         return {name: values[-1] for name, values in found.items()}
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. Raises Problem for one that is too large or does not come."""
+        """The whole body. Raises Problem for one that is too large."""
         length = self.header(b"content-length")
         if length is not None and length.isdigit() and int(length) > limit:
             raise _too_large(limit)
@@ -84,13 +81,7 @@ class Request:
         return b"".join(pieces)
 
     async def _next(self) -> Message:
-        try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise Problem(
-                408, "The body did not arrive in time. Send it without a pause."
-            ) from error
+        message = await self._receive()  # the sweep of `protocol.py` ends bodies that stand still
         if message["type"] == "http.disconnect":
             raise ClientLeft
         return message

@@ -1,7 +1,7 @@
 """The OpenAPI document of the gateway. The vendors' bodies are theirs; ours are spelled out."""
 
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from pydantic import BaseModel
 
@@ -19,7 +19,7 @@ def document() -> Json:
     """The whole document, OpenAPI 3.1."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Feilun", "version": version("feilun")},
+        "info": {"title": "Feilun", "version": _version()},
         "security": [{"key": []}],
         "paths": {
             "/v1/chat/completions": {"post": _vendor("chat", "messages", "OpenAI's chat")},
@@ -64,6 +64,13 @@ def document() -> Json:
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _version() -> str:
+    try:
+        return version("feilun")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return "0"
 
 
 _ANY: Json = {"type": "object"}

@@ -13,6 +13,7 @@ from feilun.errors import (
     StoreError,
     TaskError,
     TimedOut,
+    Unstorable,
 )
 
 
@@ -56,6 +57,10 @@ def problem_of(error: FeilunError) -> Problem:
             return Problem(404, said, code="not_found")
         case Conflict() | ReleaseError():
             return Problem(409, said, code="conflict")
+        case Unstorable():
+            return Problem(
+                502, said, code="unstorable"
+            )  # bodies are checked, so the engine's fault
         case StoreError():
             return Problem(503, said, code="store_unavailable", retry_after=1)
         case Refused():

@@ -14,6 +14,7 @@ from feilun.records import stable_json
 HEAD_BYTES = 64 << 10
 HEADERS = 100
 HEAD_SECONDS = 30.0
+BODY_SECONDS = 60.0  # between two pieces: longer than any honest client pauses
 
 _REASONS = {
     400: "The request is no valid HTTP/1.1. Look at the client or the proxy before this server.",
@@ -31,7 +32,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._head_since: float | None = self.loop.time()
         self._head_bytes = 0
-        self._headers = 0
+        self._body_since: float | None = None
         self._status = 400
 
     def data_received(self, data: bytes) -> None:
@@ -45,26 +46,37 @@ class GuardedProtocol(HttpToolsProtocol):
             self._status = 431
             self.send_400_response("")
 
+    def is_late(self, now: float) -> bool:
+        """Whether a head takes too long, or a body stands still."""
+        if self._head_since is not None:
+            return now - self._head_since > HEAD_SECONDS
+        return self._body_since is not None and now - self._body_since > BODY_SECONDS
+
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
         self._head_since = self.loop.time()
-        self._headers = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is whole. One too many ends the parsing."""
-        self._headers += 1
-        if self._headers > HEADERS or len(name) + len(value) > HEAD_BYTES:
-            self._status = 431
-            raise ValueError("too many headers")
-        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """A head is whole. A path that is no text ends the parsing, as an invalid one does."""
+        """A head is whole. One that is too large ends the parsing, as an invalid path does."""
+        if len(self.headers) > HEADERS:
+            self._status = 431
+            raise ValueError("too many headers")
         self._head_since = None
         self._head_bytes = 0
+        self._body_since = self.loop.time()
         self.scope["extensions"] = {"feilun.abort": {"call": self.transport.abort}}
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of a body has come."""
+        self._body_since = self.loop.time()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole: its client has nothing more to send."""
+        self._body_since = None
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - ours says what to do next
         """Refuse a request that could not be parsed, in the shape of all our errors."""
@@ -83,14 +95,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 def sweep(connections: Iterable[object], now: float) -> int:
-    """Close the connections whose head has not come in time; returns how many."""
-    late = [
-        each
-        for each in connections
-        if isinstance(each, GuardedProtocol)
-        and each._head_since is not None
-        and now - each._head_since > HEAD_SECONDS
-    ]
+    """Close the connections whose head or body does not come; returns how many."""
+    late = [each for each in connections if isinstance(each, GuardedProtocol) and each.is_late(now)]
     for each in late:
         each.transport.close()
     return len(late)

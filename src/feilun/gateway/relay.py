@@ -6,8 +6,8 @@ translates.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
 from time import monotonic
@@ -84,7 +84,7 @@ class Asked:
     model: Model
     leg: Leg
     reply: Reply
-    held: ExitStack = field(default_factory=ExitStack)
+    held: AbstractContextManager[None]  # the engine is not stopped while it is at work
 
     def __enter__(self) -> "Asked":
         return self
@@ -96,7 +96,8 @@ class Asked:
         trace: TracebackType | None,
     ) -> None:
         self.reply.close()
-        self.held.close()
+        self.held.__exit__(None, None, None)
+        self.model.server.room.release()
 
     async def refused(self) -> tuple[Refused, bytes]:
         """What an answer with an error status says, and its body."""
@@ -152,14 +153,14 @@ class Relay:
 
     async def _ask(self, model: Model, leg: Leg, headers: Headers) -> Asked:
         """One server, as often as its policy and its breaker allow."""
-        held = ExitStack()
+        await model.server.room.acquire()
+        held = model.server.busy()
+        held.__enter__()
         try:
-            await model.server.room.acquire()
-            held.callback(model.server.room.release)
-            held.enter_context(model.server.busy())
             return Asked(model, leg, await self._send(model, leg, headers), held)
         except BaseException:
-            held.close()
+            held.__exit__(None, None, None)
+            model.server.room.release()
             raise
 
     async def _send(self, model: Model, leg: Leg, headers: Headers) -> Reply:

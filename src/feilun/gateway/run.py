@@ -58,6 +58,7 @@ def serve(
             lifespan="on",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # 2 frames on each step of every request, and nobody reads them
             server_header=False,
             date_header=False,
             timeout_keep_alive=_KEEP_ALIVE,

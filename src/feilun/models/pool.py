@@ -9,6 +9,7 @@ counts `opened`, `reused` and `open`, and tests and metrics look at them.
 import asyncio
 import ssl
 from collections.abc import Sequence
+from functools import cache
 from typing import Self
 
 from feilun.errors import EngineError, Unreachable
@@ -203,6 +204,7 @@ def request_head(
     return head + b"\r\n\r\n"
 
 
+@cache
 def _host(to: Address) -> bytes:
     try:
         name = to.host.encode("ascii" if to.host.isascii() else "idna")

@@ -4,11 +4,14 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from feilun.errors import Damaged, StoreError
+from feilun.errors import Damaged, Unstorable
 from feilun.records import R, Record, decode, digest, encode
 
 # PostgreSQL indexes keys of up to 2,704 bytes, and an index here holds two names.
 LONGEST_NAME = 1024
+
+# Deeper than about 200 levels, pydantic writes what it cannot read.
+_SURELY_READ = 150
 
 
 class Row(NamedTuple):
@@ -33,13 +36,20 @@ class StoredRow(NamedTuple):
 
 
 def to_row(record: Record) -> Row:
-    """The row of a record. Raises StoreError for one that no log can hold."""
+    """The row of a record. Raises Unstorable for one that no log can hold."""
     _check_name(record, "id", record.id)
     _check_name(record, "task", record.task)
     try:
         body = encode(record)
+        if body.count(b"[") + body.count(b"{") > _SURELY_READ:
+            decode(type(record), body)
+    except ValidationError as error:
+        raise Unstorable(
+            f"{record.kind} {record.id!r} could not be read back, so it cannot be stored: it is "
+            "nested too deeply. Use fewer levels"
+        ) from error
     except (ValueError, TypeError) as error:
-        raise StoreError(
+        raise Unstorable(
             f"{record.kind} {record.id!r} has no JSON form, so it cannot be stored: {error}. "
             "Use only JSON values: no NaN, no infinity, no broken text"
         ) from error
@@ -67,7 +77,7 @@ def from_row(kind: type[R], row: StoredRow) -> R:
 
 def _check_name(record: Record, field: str, name: str) -> None:
     if "\0" in name or len(name.encode()) > LONGEST_NAME:
-        raise StoreError(
+        raise Unstorable(
             f"the {field} of a {record.kind} must have no NUL character and at most "
             f"{LONGEST_NAME} bytes: {name[:40]!r}"
         )

@@ -113,6 +113,10 @@ class Upstream:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):  # what was accepted a moment ago gets its `connection_made` now
+            await asyncio.sleep(0)
+            for wire in list(self._wires):
+                wire.transport.abort()
         while self._wires:
             await asyncio.sleep(0)
 
