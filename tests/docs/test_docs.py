@@ -10,9 +10,19 @@ import pages
 import pytest
 import typer.main
 from pages import ROOT, name_of
+from pydantic import BaseModel
 
 from feilun import cli
 from feilun.cli import options
+from feilun.gateway.config import (
+    CaptureConfig,
+    Config,
+    EmbeddedConfig,
+    LimitsConfig,
+    ServerConfig,
+    TaskConfig,
+)
+from feilun.gateway.routes import ROUTES
 from feilun.ledger.book import ITEMS
 
 PAGES = pages.pages()
@@ -88,6 +98,31 @@ def test_reference_names_every_price_item_and_exit_code() -> None:
     codes = (ROOT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
     numbers = (options.DONE, options.NO, options.UNUSABLE, options.STORE)
     assert [number for number in numbers if f"| {number} |" not in codes] == []
+
+
+def test_reference_names_every_key_of_feilun_toml() -> None:
+    text = (ROOT / "docs/reference/feilun-toml.md").read_text(encoding="utf-8")
+    tables: dict[str, type[BaseModel]] = {
+        "engines.NAME": ServerConfig,
+        'tasks."NAME"': TaskConfig,
+        "embedded": EmbeddedConfig,
+        "capture": CaptureConfig,
+        "limits": LimitsConfig,
+    }
+    keys = {f"`[{name}]`": set(part.model_fields) for name, part in tables.items()}
+    keys["`[aliases]`"] = set()
+    keys["Top"] = set(Config.model_fields) - {
+        name.partition(".")[0] for name in [*tables, "aliases"]
+    }
+    for title, wanted in keys.items():
+        section = text.split(f"## {title}\n")[1].split("\n## ")[0]
+        assert [key for key in sorted(wanted) if f"| `{key}` |" not in section] == []
+
+
+def test_reference_names_every_path_and_scope_of_the_gateway() -> None:
+    text = (ROOT / "docs/reference/http.md").read_text(encoding="utf-8")
+    rows = [f"| `{r.method} {r.path}` | {f'`{r.scope}`' if r.scope else 'none'} |" for r in ROUTES]
+    assert [row for row in rows if row not in text] == []
 
 
 def test_pins_name_no_host_and_hash_every_package() -> None:

@@ -38,7 +38,7 @@ class Door:
         self._bound = bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self._bound.getsockname()[1]}"
         self._server = uvicorn.Server(
-            uvicorn.Config(self._hand_on, http=GuardedProtocol, lifespan="off", log_config=None)
+            uvicorn.Config(self, http=GuardedProtocol, lifespan="off", log_config=None)
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="door")
@@ -53,6 +53,11 @@ class Door:
             self._server.should_exit = True
             self._thread.join()
 
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Hand a request on."""
+        assert self.gateway is not None
+        await self.gateway(scope, receive, send)
+
     def do(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this where requests are answered."""
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
@@ -60,10 +65,6 @@ class Door:
     def _run(self) -> None:
         self._loop.run_until_complete(self._server.serve(sockets=[self._bound]))
         self._loop.close()
-
-    async def _hand_on(self, scope: Message, receive: Receive, send: Send) -> None:
-        assert self.gateway is not None
-        await self.gateway(scope, receive, send)
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +86,13 @@ def door() -> Iterator[Door]:
 def key(door: Door, upstream: Upstream) -> Iterator[str]:
     """The key of a gateway that has just started, before a store with the kiosk's task."""
     clock = SystemClock()
-    house = House(
-        MemoryStore(), book=FakeBook(), clock=clock, trainer=LinearTrainer(), audit_rate=1.0
-    )
+    house = House(MemoryStore(), book=FakeBook(), clock=clock, trainer=LinearTrainer())
     house.declare(KIOSK)
     secret = first_key(house.store, clock)
     assert secret is not None
     config = Config(
         teacher="mock-small",
+        audit_rate=1.0,
         engines={"mock": ServerConfig(url=upstream.url, models=("mock-small",))},
     )
     door.gateway = Gateway(house, clock, config, lambda: configured(config))

@@ -30,6 +30,7 @@ from feilun.testing.upstream import (
     chat_stream,
     messages,
     messages_stream,
+    model_server,
     responses,
     responses_stream,
 )
@@ -131,6 +132,13 @@ def stored(up: Running, call: str) -> dict[str, Any]:
     return dict(found.json())
 
 
+def text_of(message: anthropic.types.Message) -> str:
+    """What a message says: one text and nothing else."""
+    (part,) = message.content
+    assert part.type == "text"
+    return part.text
+
+
 # OpenAI's client, chat completions
 
 
@@ -204,7 +212,7 @@ def test_a_model_calls_a_function_and_reads_what_it_gave(
             message = told.choices[0].message
         called = message.tool_calls[0]
         assert (called.function.name, json.loads(called.function.arguments)) == ("shelf", TEA)
-        gave = {"role": "tool", "tool_call_id": called.id, "content": "drinks"}
+        gave: Any = {"role": "tool", "tool_call_id": called.id, "content": "drinks"}
         asked: Any = {"role": "assistant", "tool_calls": [
             {"id": called.id, "type": "function",
              "function": {"name": "shelf", "arguments": called.function.arguments}}
@@ -293,8 +301,7 @@ def test_a_message_comes_whole_and_streamed(up: Running, model: str) -> None:
         with client.messages.stream(model=model, max_tokens=99, messages=HI) as stream:
             streamed = "".join(stream.text_stream)
             last = stream.get_final_message()
-    assert [(part.type, getattr(part, "text", None)) for part in told.content] == [("text", TEXT)]
-    assert (told.stop_reason, streamed) == ("end_turn", TEXT)
+    assert (text_of(told), told.stop_reason, streamed) == (TEXT, "end_turn", TEXT)
     assert told.usage.output_tokens > 0
     assert last.stop_reason == "end_turn"
     assert last.usage.output_tokens > 0
@@ -314,15 +321,14 @@ def test_a_message_uses_a_tool_and_reads_its_result(up: Running, model: str, str
             told = client.messages.create(messages=HI, **more)
         used: Any = next(part for part in told.content if part.type == "tool_use")
         assert (used.name, used.input, told.stop_reason) == ("shelf", TEA, "tool_use")
-        asked = {
+        asked: Any = {
             "role": "assistant",
             "content": [used.model_dump(include={"type", "id", "name", "input"})],
         }
-        gave = {"type": "tool_result", "tool_use_id": used.id, "content": "drinks"}
-        last = client.messages.create(
-            messages=[*HI, asked, {"role": "user", "content": [gave]}], **more
-        )
-    assert last.content[0].text == "With the drinks."
+        result = {"type": "tool_result", "tool_use_id": used.id, "content": "drinks"}
+        gave: Any = {"role": "user", "content": [result]}
+        last = client.messages.create(messages=[*HI, asked, gave], **more)
+    assert text_of(last) == "With the drinks."
     assert used.id in up.upstream.requests[-1].body.decode()
 
 
@@ -332,7 +338,7 @@ def test_the_asynchronous_client_of_messages_works_too(up: Running) -> None:
             more: Any = {"max_tokens": 99, "messages": HI}
             told = await client.messages.create(model="mock-small", **more)
             async with client.messages.stream(model="mock-claude", **more) as stream:
-                return told.content[0].text, await stream.get_final_text()  # type: ignore[union-attr]  # a text
+                return text_of(told), await stream.get_final_text()
 
     assert asyncio.run(ask()) == (TEXT, TEXT)
 
@@ -428,7 +434,25 @@ def test_the_same_idempotency_key_is_the_same_call_and_asks_the_model_once(up: R
     assert first.json()["id"] == first.headers["x-feilun-call"] == repeated["idempotency-key"]
     assert len(up.upstream.requests) == asked + 1
     other = f"{up.url}/v1/tasks/kiosk.order/calls"
-    assert httpx.post(other, headers=repeated, json={"input": "tea"}).status_code == 409
+    assert httpx.post(other, headers=repeated, json={"input": "green tea"}).status_code == 409
+    assert httpx.post(url, headers=repeated, json={"input": "cola"}).status_code == 409
+
+
+def test_repeats_that_race_are_all_given_the_answer_that_was_stored(up: Running) -> None:
+    url = f"{up.url}/v1/tasks/{KIOSK.task}/calls"
+    repeated = {**up.headers, "idempotency-key": "01JYYYYYYYYYYYYYYYYYYYYYYY"}
+    up.upstream.behave(says("drinks"))
+
+    async def race() -> list[httpx.Response]:
+        async with httpx.AsyncClient(headers=repeated) as client:
+            return await asyncio.gather(
+                *(client.post(url, json={"input": "tea"}) for _ in range(4))
+            )
+
+    told = asyncio.run(race())
+    up.upstream.behave(model_server)
+    assert [one.status_code for one in told] == [200] * 4
+    assert all(one.json() == told[0].json() for one in told)
 
 
 def test_a_raw_call_takes_feedback_by_the_id_in_its_header(up: Running) -> None:

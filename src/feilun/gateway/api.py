@@ -4,7 +4,7 @@ import asyncio
 from itertools import islice
 
 from feilun.answer import Asked
-from feilun.errors import NotFound, TaskError
+from feilun.errors import Conflict, NotFound, TaskError
 from feilun.gateway.answers import answer_task, certificate, keep, send_call
 from feilun.gateway.bodies import (
     CallSaid,
@@ -19,6 +19,7 @@ from feilun.gateway.bodies import (
 from feilun.gateway.chats import parse_json
 from feilun.gateway.desk import own, owner
 from feilun.gateway.http import JSON, Request
+from feilun.gateway.keeping import keep_input
 from feilun.gateway.parts import Parts
 from feilun.gateway.problem import Problem
 from feilun.house import House
@@ -35,17 +36,22 @@ async def call_task(parts: Parts, request: Request, key: Key | None, name: str) 
     raw = await request.body(parts.config.limits.body_bytes)
     body = call_body(parse_json(raw))
     repeated = request.header(b"idempotency-key")
-    if repeated is not None and await _again(parts, request, key, name, repeated):
+    if repeated is not None and await _again(parts, request, key, name, repeated, body.input):
         return
     asked = Asked(body.input, request.id, body.parent, owner(key))
     call = await answer_task(parts, name, asked, key, len(raw))
-    cost = await keep(parts, call)
+    try:
+        cost = await keep(parts, call)
+    except Conflict:  # a retry overtook the call that it repeats
+        if repeated is None or not await _again(parts, request, key, name, repeated, body.input):
+            raise
+        return
     told = said(call, await certificate(parts, call), cost)
     await send_call(parts, request, call, cost, stable_json(_plain(told)), JSON)
 
 
 async def _again(
-    parts: Parts, request: Request, key: Key | None, name: str, repeated: bytes
+    parts: Parts, request: Request, key: Key | None, name: str, repeated: bytes, input: Json
 ) -> bool:
     """Whether a call with this id was answered before, and is answered the same again."""
     id = repeated.decode("latin-1")
@@ -56,7 +62,8 @@ async def _again(
         call = await asyncio.to_thread(parts.house.store.get, Call, id)
     except NotFound:
         return False
-    if call.task != name or call.key != owner(key):
+    same = (name, owner(key), keep_input(input, call.kept))
+    if (call.task, call.key, call.input) != same:
         raise Problem(409, "This idempotency-key was used for another call. Take a new one.")
     cost = cost_of(call, parts.house.book)
     told = said(call, await certificate(parts, call), cost)
