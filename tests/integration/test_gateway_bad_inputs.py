@@ -237,9 +237,9 @@ _INJECTIONS = (
     "\u202egnp.exe", "ｓｃｒｉｐｔ<", "🦀' OR 1",
 )  # fmt: skip
 _GUISES: tuple[Callable[[str], str], ...] = (
-    str, lambda s: s.upper() + "A", lambda s: s * 3, lambda s: s[::-1] + "'", lambda s: f"01KAAA{s}",
-    lambda s: f"kiosk{s}", lambda s: f"{s}#x", lambda s: f"a b{s}", lambda s: f"'{s}'",
-    lambda s: f"{s}" + "A" * 150,
+    str, lambda s: s.upper() + "A", lambda s: s * 3, lambda s: s[::-1] + "'",
+    lambda s: f"01KAAA{s}", lambda s: f"kiosk{s}", lambda s: f"{s}#x", lambda s: f"a b{s}",
+    lambda s: f"'{s}'", lambda s: f"{s}" + "A" * 150,
 )  # fmt: skip
 STRINGS = [guise(each) for each in _INJECTIONS for guise in _GUISES]
 

@@ -95,7 +95,7 @@ def key(door: Door, upstream: Upstream) -> Iterator[str]:
         audit_rate=1.0,
         engines={"mock": ServerConfig(url=upstream.url, models=("mock-small",))},
     )
-    door.gateway = Gateway(house, clock, config, lambda: configured(config))
+    door.gateway = Gateway(house, clock, config, configured(config))
     door.do(door.gateway.start())
     yield secret.get_secret_value()
     door.do(door.gateway.stop())

@@ -1,4 +1,4 @@
-"""What engines and clients do to a gateway: a clear error in time, nothing left, the next is well."""
+"""Bad engines and clients: one clear error in time, nothing left behind, the next call is well."""
 
 import asyncio
 import json

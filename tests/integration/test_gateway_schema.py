@@ -1,7 +1,7 @@
 """schemathesis over the gateway's own OpenAPI: what it says of itself holds, and nothing breaks."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import Any  # what schemathesis' own types leave open
 
 import httpx
 import pytest
@@ -15,12 +15,12 @@ from feilun.gateway.openapi import document
 from feilun.gateway.routes import ROUTES
 
 _EXAMPLES = 15
-_CHECKS = (
+_CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_schema_conformance,
     checks.response_headers_conformance,
-)
+]
 schema = from_dict(document())
 
 
@@ -52,7 +52,7 @@ def test_the_document_that_is_served_is_the_one_that_is_checked(server: Running)
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_the_document_says(
-    server: Running, case: schemathesis.Case[schemathesis.APIOperation]
+    server: Running, case: schemathesis.Case[Any]
 ) -> None:
     answer = case.call(base_url=server.url, headers=server.headers, timeout=6)
     case.validate_response(answer, checks=_CHECKS)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,10 @@ from feilun.cli.options import AsJson, Blobs, Embedder, Prices, Where
 from feilun.errors import InputError
 from feilun.terminal import out
 from feilun.wiring import PRICES, open_house
+
+if TYPE_CHECKING:  # the gateway's packages are an extra
+    from feilun.gateway.config import Config
+    from feilun.gateway.servers import Server
 
 up_app = typer.Typer()
 
@@ -36,33 +40,17 @@ def up(
     from feilun.gateway.config import read_config
     from feilun.gateway.keys import first_key
     from feilun.gateway.run import bind, is_loopback, serve
-    from feilun.gateway.servers import EmbeddedServer, Server, configured
 
     read = read_config(config)
     where = host or read.host
     if no_keys and not is_loopback(where):
         raise InputError(f"Without keys only this machine may ask: {where} is no loopback address.")
+    servers = _servers(read)
     bound = bind(where, read.port if port is None else port)
     house = open_house(
         store, blobs=blobs, prices=prices, embedder=embedder, audit_rate=read.audit_rate
     )
     clock = SystemClock()
-
-    def servers() -> list[Server]:
-        found = configured(read)
-        if read.embedded.enabled:
-            from feilun.models.catalogue import read_catalogue
-            from feilun.models.embedded import Embedded
-
-            engine = Embedded(
-                read_catalogue(),
-                read.embedded.model,
-                context=read.embedded.context,
-                threads=read.embedded.threads,
-                idle_seconds=read.embedded.idle_seconds,
-            )
-            found.append(EmbeddedServer(engine))
-        return found
 
     secret = None if no_keys else first_key(house.store, clock)
     url = f"http://{where if ':' not in where else f'[{where}]'}:{bound.getsockname()[1]}"
@@ -79,6 +67,25 @@ def up(
         serve(gateway, read, bound, ready)
     finally:
         house.close()
+
+
+def _servers(config: "Config") -> "list[Server]":
+    """The configured servers, and the embedded engine, which starts when it is asked."""
+    from feilun.gateway.servers import EmbeddedServer, configured
+    from feilun.models.catalogue import read_catalogue
+    from feilun.models.embedded import Embedded
+
+    found = configured(config)
+    if config.embedded.enabled:
+        engine = Embedded(
+            read_catalogue(),
+            config.embedded.model,
+            context=config.embedded.context,
+            threads=config.embedded.threads,
+            idle_seconds=config.embedded.idle_seconds,
+        )
+        found.append(EmbeddedServer(engine))
+    return found
 
 
 def _greet(url: str, key: str | None, *, no_keys: bool) -> None:

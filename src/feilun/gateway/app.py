@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 
 from feilun.discovery import Matcher
@@ -42,7 +41,7 @@ class Gateway:
         house: House,
         clock: Clock,
         config: Config,
-        servers: Callable[[], list[Server]],
+        servers: list[Server],
         *,
         open: bool = False,
     ) -> None:
@@ -66,11 +65,10 @@ class Gateway:
         """Open all parts. Raises StoreError and InputError."""
         config, house = self._config, self._house
         aliases = dict(config.aliases)
-        all_servers = self._servers()
-        for each in all_servers:
+        for each in self._servers:
             if isinstance(each, EmbeddedServer):
                 aliases.setdefault("embedded", (each.real,))
-        servers = Servers(all_servers, aliases)
+        servers = Servers(self._servers, aliases)
         pool = Pool()
         relay = Relay(pool)
         keys = await asyncio.to_thread(Keys, house.store, self._clock)

@@ -5,6 +5,7 @@ translates.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import msgspec
 
 from feilun.errors import BrokenReply, EngineError, Refused, Unreachable
 from feilun.gateway.problem import Problem
-from feilun.gateway.servers import Model
+from feilun.gateway.servers import EmbeddedServer, Model
 from feilun.models.breaker import blames_server
 from feilun.models.dialects import Translation, between, error_said
 from feilun.models.pool import Pool
@@ -34,6 +35,8 @@ _PATHS: dict[Spoken, bytes] = {
 }
 _JSON = (b"content-type", b"application/json")
 _ERROR_BYTES = 1 << 20
+
+log = logging.getLogger("feilun.gateway")
 
 
 @dataclass(slots=True)
@@ -197,7 +200,12 @@ class Relay:
         except EngineError as error:
             if blames_server(error):
                 server.breaker.failed(monotonic())
-            return error, None
+            if not isinstance(error, Unreachable) or isinstance(server, EmbeddedServer):
+                return error, None
+            log.warning("%s: %s", server.name, error)  # its address is no business of a client
+            return Unreachable(
+                f"The engine {server.name} cannot be reached. Try `feilun engines check`."
+            ), None
         if reply.status not in BUSY:
             if reply.status < 500:
                 server.breaker.succeeded(monotonic())
