@@ -109,6 +109,8 @@ class Upstream:
             wire.transport.abort()
 
     async def _end(self) -> None:
+        for _ in range(10):  # a connection that is being accepted must not be cut off half made
+            await asyncio.sleep(0)
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
