@@ -54,7 +54,7 @@ def _answer(house: House, asked: httpx.Request) -> tuple[int, Json]:
         case "GET", "audits":
             return 200, {"data": _due(house, asked.url.params)}
         case "POST", "audits":
-            return 201, _json(house.audit(house.store.get(Call, body["call"]), body["output"]))
+            return 201, _json(house.watching.audit(house.store.get(Call, body["call"]), body["output"]))
     raise NotFound("No such path.")
 
 
@@ -91,7 +91,7 @@ def _feedback(house: House, call: Call, body: Json) -> Json:
 
 
 def _due(house: House, params: httpx.QueryParams) -> Json:
-    found = islice(house.to_audit(params.get("task")), int(params["limit"]))
+    found = islice(house.watching.to_audit(params.get("task")), int(params["limit"]))
     facts = ("task", "input", "output")
     return [
         {"call": call.id, "rate": call.audit_rate, **{fact: getattr(call, fact) for fact in facts}}

@@ -131,7 +131,7 @@ class Stand:
         self.clock.advance(timedelta(minutes=1))
         call = self.house.answer(self.task.task, line.text)
         if drawn(call):
-            self.house.audit(call, line.gold)
+            self.house.watching.audit(call, line.gold)
         elif call.output != line.gold:
             if self._notices:
                 self.house.correct(call, line.gold)

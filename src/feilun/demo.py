@@ -139,10 +139,10 @@ def _tell(house: House, turns: tuple[Turn, ...], gold: dict[str, str], folder: P
         turns=turns,
         before=before,
         after=period(house, name, lambda call: call.at >= moves[0]) if moves else None,
-        payback=house.payback(name),
+        payback=house.accounts.payback(name),
         checks=tuple(verify(house)),
         corrections=sum(f.said == "correction" for f in house.store.read(Feedback, name)),
-        audits=len(house.audited(name)),
+        audits=len(house.watching.audited(name)),
         folder=folder,
     )
 

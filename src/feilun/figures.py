@@ -36,7 +36,7 @@ def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | 
     if not calls:
         return None
     chosen = {call.id for call in calls}
-    audited = [(call, audit) for call, audit in house.audited(name) if call.id in chosen]
+    audited = [(call, audit) for call, audit in house.watching.audited(name) if call.id in chosen]
     task = house.task(name)
 
     def wrong(rows: Iterable[tuple[Call, Audit]]) -> Risk | None:

@@ -79,18 +79,18 @@ def test_a_task_grows_out_of_raw_traffic_and_a_student_takes_it_over(post: Post)
     for n in range(60):
         said, headers = post.ask(line(n)[0])
         assert (said, headers["x-feilun-task"]) == (line(n)[1], RAW)
-    (proposal,) = post.house.proposals()
+    (proposal,) = post.house.discovery.proposals()
     assert proposal.adoptable, proposal.why_not
     assert set(proposal.labels) == set(WORDS)
 
     # Somebody adopts it: the same requests are its calls from then on.
-    task = post.house.adopt(proposal.id, "kiosk.mail", 0.3, 0.9)
+    task = post.house.discovery.adopt(proposal.id, "kiosk.mail", 0.3, 0.9)
     until(lambda: post.ask(line(0)[0])[1]["x-feilun-task"] == task.task)
     for n in range(60, 200):
         said, headers = post.ask(line(n)[0], stream=n % 2 == 0)
         assert (said, headers["x-feilun-variant"]) == (line(n)[1], "mock-small")
-    for call in list(post.house.to_audit(task.task)):
-        post.house.audit(call, RIGHT[call.input])
+    for call in list(post.house.watching.to_audit(task.task)):
+        post.house.watching.audit(call, RIGHT[call.input])
 
     # One turn, and the client's next answer comes from a student, in the same shape.
     turned = post.house.turn(task.task)

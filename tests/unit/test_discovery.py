@@ -462,8 +462,8 @@ def test_adopting_makes_calls_of_the_past_that_train_and_are_not_billed_twice() 
     calls = mails(50)
     house.keep(*calls)
     billed = len(list(house.store.read(Posting)))
-    (proposal,) = house.proposals()
-    task = house.adopt(proposal.id[:8], "mail.kind", 0.05, 0.9)
+    (proposal,) = house.discovery.proposals()
+    task = house.discovery.adopt(proposal.id[:8], "mail.kind", 0.05, 0.9)
     assert (task.task, task.red_line.max_loss, task.red_line.confidence) == ("mail.kind", 0.05, 0.9)
     assert SYSTEM in task.instructions
     past = list(house.store.read(Call, "mail.kind"))
@@ -472,8 +472,8 @@ def test_adopting_makes_calls_of_the_past_that_train_and_are_not_billed_twice() 
     ]
     assert not any(c.input.startswith("Mail") or c.audit_rate or c.tokens_in for c in past)
     assert len(list(house.store.read(Posting))) == billed
-    assert [each.task for each in house.adoptions()] == ["mail.kind"]
-    assert house.proposals() == []
+    assert [each.task for each in house.discovery.adoptions()] == ["mail.kind"]
+    assert house.discovery.proposals() == []
     built = house.build("mail.kind", NOON + timedelta(days=90), NOON + timedelta(days=91))
     assert built.dataset.train > 40
 
@@ -481,13 +481,13 @@ def test_adopting_makes_calls_of_the_past_that_train_and_are_not_billed_twice() 
 def test_adopting_again_adds_only_what_is_new_and_moves_the_red_line() -> None:
     house = a_house()
     house.keep(*mails(30))
-    (proposal,) = house.proposals()
-    house.adopt(proposal.id, "mail", 0.05)
-    house.adopt(proposal.id, "mail", 0.05)
+    (proposal,) = house.discovery.proposals()
+    house.discovery.adopt(proposal.id, "mail", 0.05)
+    house.discovery.adopt(proposal.id, "mail", 0.05)
     assert len(list(house.store.read(Call, "mail"))) == 30
-    assert len(house.adoptions()) == 1
+    assert len(house.discovery.adoptions()) == 1
     house.keep(*mails(5, first=30))
-    assert house.adopt(proposal.id, "mail", 0.1).red_line.max_loss == 0.1
+    assert house.discovery.adopt(proposal.id, "mail", 0.1).red_line.max_loss == 0.1
     assert len(list(house.store.read(Call, "mail"))) == 35
 
 
@@ -499,8 +499,8 @@ def test_what_was_said_of_raw_calls_comes_along() -> None:
     house.correct(calls[1], {"role": "assistant", "content": "billing"})
     house.correct(calls[2], "no such label")
     house.rate(calls[3], accepted=False, reason="rude")
-    house.adopt(house.proposals()[0].id, "mail", 0.05)
-    house.adopt(house.adoptions()[0].proposal or "", "mail", 0.05)
+    house.discovery.adopt(house.discovery.proposals()[0].id, "mail", 0.05)
+    house.discovery.adopt(house.discovery.adoptions()[0].proposal or "", "mail", 0.05)
     parents = {call.id: call.parent for call in house.store.read(Call, "mail")}
     said = [(parents[f.call], f.said, f.output) for f in house.store.read(Feedback, "mail")]
     assert said == [
@@ -513,23 +513,23 @@ def test_what_was_said_of_raw_calls_comes_along() -> None:
 def test_an_abandoned_task_keeps_its_calls_and_its_requests_are_proposed_again() -> None:
     house = a_house()
     house.keep(*mails(30))
-    (proposal,) = house.proposals()
-    house.adopt(proposal.id, "mail", 0.05)
-    house.abandon("mail")
-    assert house.adoptions() == []
-    assert [each.id for each in house.proposals()] == [proposal.id]
+    (proposal,) = house.discovery.proposals()
+    house.discovery.adopt(proposal.id, "mail", 0.05)
+    house.discovery.abandon("mail")
+    assert house.discovery.adoptions() == []
+    assert [each.id for each in house.discovery.proposals()] == [proposal.id]
     assert len(list(house.store.read(Call, "mail"))) == 30
     with pytest.raises(NotFound, match="not adopted"):
-        house.abandon("mail")
-    house.adopt(proposal.id, "mail", 0.05)
+        house.discovery.abandon("mail")
+    house.discovery.adopt(proposal.id, "mail", 0.05)
     assert len(list(house.store.read(Call, "mail"))) == 30
 
 
 def test_a_raw_call_becomes_a_call_of_one_task_alone() -> None:
     house = a_house()
     house.keep(*mails(30), *(c for c in mails(30, f"{SYSTEM} Be brief.", first=30)))
-    for number, proposal in enumerate(house.proposals()):
-        house.adopt(proposal.id, f"mail-{number}", 0.05)
+    for number, proposal in enumerate(house.discovery.proposals()):
+        house.discovery.adopt(proposal.id, f"mail-{number}", 0.05)
     counts = [len(list(house.store.read(Call, f"mail-{n}"))) for n in range(2)]
     assert counts == [30, 30]
 
@@ -537,21 +537,21 @@ def test_a_raw_call_becomes_a_call_of_one_task_alone() -> None:
 def test_a_name_that_is_taken_or_an_id_that_is_none_is_refused() -> None:
     house = a_house()
     house.keep(*mails(30))
-    (proposal,) = house.proposals()
+    (proposal,) = house.discovery.proposals()
     with pytest.raises(NotFound, match="No proposal begins with 'zz'"):
-        house.adopt("zz", "mail", 0.05)
+        house.discovery.adopt("zz", "mail", 0.05)
     with pytest.raises(NotFound):
-        house.adopt("", "mail", 0.05)
+        house.discovery.adopt("", "mail", 0.05)
     with pytest.raises(TaskError, match="red line"):
-        house.adopt(proposal.id, "mail", 1.5)
+        house.discovery.adopt(proposal.id, "mail", 1.5)
     for name in ("raw", "a b", "x/y"):
         with pytest.raises(TaskError):
-            house.adopt(proposal.id, name, 0.05)
-    house.adopt(proposal.id, "mail", 0.05)
+            house.discovery.adopt(proposal.id, name, 0.05)
+    house.discovery.adopt(proposal.id, "mail", 0.05)
     house.declare(house.task("mail").model_copy(update={"task": "other", "instructions": "else"}))
     house.keep(*mails(30, "You name the colour of a thing.", first=100))
     with pytest.raises(TaskError, match="declared already"):
-        house.adopt(house.proposals()[0].id, "other", 0.05)
+        house.discovery.adopt(house.discovery.proposals()[0].id, "other", 0.05)
 
 
 # On the command line

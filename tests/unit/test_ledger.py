@@ -258,7 +258,7 @@ def test_what_was_spent_is_every_posting_that_is_not_the_teachers() -> None:
     stand.serve(100)
     postings = list(stand.store.read(Posting))
     own = [p.amount for p in postings if p.debit != "expense:teacher"]
-    assert stand.house.payback(KIOSK.task).spent == sum(amount or 0 for amount in own)
+    assert stand.house.accounts.payback(KIOSK.task).spent == sum(amount or 0 for amount in own)
 
 
 # The book

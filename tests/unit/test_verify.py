@@ -58,7 +58,7 @@ def calibrating(stand: Stand) -> str:
     certificate = only(stand, Certificate)
     assert isinstance(certificate, Certificate)
     dataset = stand.store.get(Dataset, certificate.dataset)
-    audited = [call for call, _ in stand.house.audited(KIOSK.task)]
+    audited = [call for call, _ in stand.house.watching.audited(KIOSK.task)]
     return next(call.id for call in audited if dataset.cut <= call.at < dataset.until)
 
 

@@ -33,7 +33,7 @@ def test_the_wheel_turns() -> None:
     first_week = kiosk.serve(430)
     assert {call.why_teacher for call in first_week} == {WhyTeacher.NO_RELEASE}
     assert list(house.store.read(Feedback))
-    assert 90 <= len(house.audited(KIOSK.task)) <= 170  # three in ten
+    assert 90 <= len(house.watching.audited(KIOSK.task)) <= 170  # three in ten
 
     # On Sunday the wheel is turned, too soon. The refusal says what is missing and
     # what that would cost. No label was looked at, so nothing was spent of the budget.
@@ -77,12 +77,12 @@ def test_the_wheel_turns() -> None:
         return sum(loss(KIOSK, call.output, truth[call.input]) for call in calls) / len(calls)
 
     assert wrong(by_student) <= line.max_loss < wrong(first_week)
-    risk = house.risk(KIOSK.task, by="student")
+    risk = house.watching.risk(KIOSK.task, by="student")
     assert risk is not None
     assert risk.low <= wrong(by_student) <= risk.high
 
     # The ledger knows when that has paid for training, audits and corrections.
-    payback = house.payback(KIOSK.task)
+    payback = house.accounts.payback(KIOSK.task)
     assert payback.unknown == ()
     assert payback.reached
     assert payback.calls is not None

@@ -33,7 +33,7 @@ def discover(
         the_house(store, blobs, prices) as house,
         bar("Looking through raw calls", quiet=as_json) as progress,
     ):
-        found = house.proposals(progress)
+        found = house.discovery.proposals(progress)
     if as_json:
         print_json({"schema": "feilun.proposals/1", "proposals": [_shape(each) for each in found]})
     else:
@@ -47,7 +47,7 @@ def list_tasks(
 ) -> None:
     """Show every task, and which of them were adopted from raw traffic."""
     with the_house(store, blobs, prices) as house:
-        adopted = {each.task: each for each in house.adoptions()}
+        adopted = {each.task: each for each in house.discovery.adoptions()}
         rows = [(house.task(name), adopted.get(name)) for name in house.tasks()]
     if as_json:
         shapes = [_task_shape(task, held) for task, held in rows]
@@ -77,7 +77,7 @@ def show(
         if what in house.tasks():
             shape = _known(house, what)
         else:
-            shape = _shape(house.proposal(what, progress))
+            shape = _shape(house.discovery.proposal(what, progress))
     if as_json:
         print_json(shape)
         return
@@ -107,8 +107,8 @@ def adopt(
         the_house(store, blobs, prices) as house,
         bar("Adopting", quiet=as_json) as progress,
     ):
-        task = house.adopt(proposal, name, max_loss, confidence, progress)
-        held = next((each for each in house.adoptions() if each.task == name), None)
+        task = house.discovery.adopt(proposal, name, max_loss, confidence, progress)
+        held = next((each for each in house.discovery.adoptions() if each.task == name), None)
     words = (
         f"Adopted {name}: requests that match are calls of it from now on, and go to their "
         f"model until a student is released. Next: `feilun turn {name}`."
@@ -126,7 +126,7 @@ def abandon(
 ) -> None:
     """End an adoption: requests go to their models again. The task and its calls stay."""
     with the_house(store, blobs, prices) as house:
-        ended = house.abandon(name)
+        ended = house.discovery.abandon(name)
     say(as_json, ended.model_dump(mode="json"), f"{name} is adopted no longer.")
 
 
@@ -179,7 +179,7 @@ def _shape(each: Proposal) -> dict[str, Json]:
 
 
 def _known(house: House, name: str) -> dict[str, Json]:
-    held = next((each for each in house.adoptions() if each.task == name), None)
+    held = next((each for each in house.discovery.adoptions() if each.task == name), None)
     return _task_shape(house.task(name), held)
 
 

@@ -167,7 +167,7 @@ class Judge:
 
     def run(self, house: "House") -> Audit:
         """By a person, as all audits that come from outside."""
-        return house.audit(house.store.get(Call, self.call), self.output)
+        return house.watching.audit(house.store.get(Call, self.call), self.output)
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class ListDue:
         """At most `limit` of them."""
         if self.task is not None:
             house.task(self.task)
-        return [_due(call) for call in islice(house.to_audit(self.task), self.limit)]
+        return [_due(call) for call in islice(house.watching.to_audit(self.task), self.limit)]
 
 
 @dataclass(frozen=True)
