@@ -40,7 +40,9 @@ class Store(Protocol):
     - `append` returns when all of its records are durable, or raises and none is.
       The same record again is no news; the same id with other content is `Conflict`.
     - `read` yields records of one kind in the order in which they were appended, as
-      of the call: what is appended meanwhile is not seen.
+      of the call: what is appended meanwhile is not seen. With `after` and `until` it
+      yields only those in later rows, and only up to a row, of the log: a head's `seq`
+      says where a reader stood.
     - A record that is not what was written raises `Damaged` with its kind and id.
     - Blobs are addressed by their sha256. `fetch` never returns other bytes than
       were put: it raises `NotFound` or `Damaged`.
@@ -54,7 +56,9 @@ class Store(Protocol):
 
     def append(self, *records: Record) -> None: ...
 
-    def read(self, kind: type[R], task: str | None = None) -> Iterator[R]: ...
+    def read(
+        self, kind: type[R], task: str | None = None, *, after: int = 0, until: int | None = None
+    ) -> Iterator[R]: ...
 
     def get(self, kind: type[R], id: str) -> R: ...
 

@@ -63,9 +63,12 @@ class SqlStore:
         if records:
             self._writer.append([to_row(record) for record in records])
 
-    def read(self, kind: type[R], task: str | None = None) -> Iterator[R]:
+    def read(
+        self, kind: type[R], task: str | None = None, *, after: int = 0, until: int | None = None
+    ) -> Iterator[R]:
         """The records of a kind, and of a task, as of this call, in the order of appending.
 
+        Only those in rows later than `after`, and up to `until` where that is given.
         Holds one page of rows in memory and no connection between pages. Raises Damaged
         at the first row that is not what was written.
         """
@@ -75,9 +78,11 @@ class SqlStore:
             wanted.append(log.c.task == task)
         with crossing(self._place), self.engine.connect() as connection:
             last = connection.execute(select(func.max(log.c.seq))).scalar() or 0
+        if until is not None:
+            last = min(last, until)
 
         def pages() -> Iterator[R]:
-            seq = 0
+            seq = after
             while seq < last:
                 self._check_open()
                 page = select(*_STORED).where(*wanted, log.c.seq > seq, log.c.seq <= last)

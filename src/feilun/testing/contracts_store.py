@@ -106,6 +106,17 @@ class StoreContract:
         store.append(a_call("2"))
         assert [call.id for call in reading] == ["1"]
 
+    def test_a_reader_goes_on_where_a_head_says_that_it_stood(self, store: Store) -> None:
+        """And another reads the log as it was then."""
+        calls = [a_call(f"{n}") for n in range(1001)]
+        store.append(*calls[:400])
+        stood = store.head().seq
+        store.append(an_audit("1", call="1"), *calls[400:])
+        assert list(store.read(Call, after=stood)) == calls[400:]
+        assert list(store.read(Call, until=stood)) == calls[:400]
+        assert list(store.read(Call, after=stood, until=stood)) == []
+        assert list(store.read(Audit, "none", after=stood)) == []
+
     def test_a_read_may_be_left_half_way(self, store: Store) -> None:
         """And the store goes on."""
         store.append(*[a_call(f"{n}") for n in range(3)])

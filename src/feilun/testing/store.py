@@ -40,12 +40,15 @@ class MemoryStore:
                     raise Conflict(f"{row.kind} {row.id!r} is already stored with other content")
             self._rows |= zip(fresh, follow(self._head(), fresh.values()), strict=True)
 
-    def read(self, kind: type[R], task: str | None = None) -> Iterator[R]:
+    def read(
+        self, kind: type[R], task: str | None = None, *, after: int = 0, until: int | None = None
+    ) -> Iterator[R]:
         """The records of a kind, and of a task, as of this call, in the order of appending."""
         with self._lock:
             self._check_open()
             rows = [row for (stored_kind, _), row in self._rows.items() if stored_kind == kind.kind]
-        return (from_row(kind, _stored(row)) for row in rows if task in (None, row.task))
+        wanted = (r for r in rows if r.seq > after and (until is None or r.seq <= until))
+        return (from_row(kind, _stored(row)) for row in wanted if task in (None, row.task))
 
     def get(self, kind: type[R], id: str) -> R:
         """The record with this id. Raises NotFound or Damaged."""
