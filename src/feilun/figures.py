@@ -7,7 +7,7 @@ from statistics import median
 
 from feilun.discovery import is_copy
 from feilun.house import House
-from feilun.records import Audit, Call, Posting
+from feilun.records import Audit, Call, Ended, Posting
 from feilun.tasks import loss
 from feilun.watch import Risk, risk
 
@@ -30,9 +30,11 @@ class Period:
 def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | None:
     """The figures of the calls that are `within`; None where there is none.
 
-    An adoption's copies of raw calls are no part of them: nobody was billed for those here.
+    An adoption's copies of raw calls are no part of them: nobody was billed for those here. Nor
+    are legs that were overtaken: they cost, and answered nobody.
     """
-    calls = [c for c in house.store.read(Call, name) if within(c) and not is_copy(c)]
+    told = (c for c in house.store.read(Call, name) if c.ended is not Ended.OVERTAKEN)
+    calls = [c for c in told if within(c) and not is_copy(c)]
     if not calls:
         return None
     chosen = {call.id for call in calls}

@@ -127,6 +127,21 @@ def test_an_alias_goes_on_to_the_second_engine(
     _check_well(server)
 
 
+@pytest.mark.parametrize("fault", ["500", "hangs", "no HTTP"])
+def test_a_request_that_its_engine_always_fails_at_takes_the_engine_from_nobody(
+    server: Running, fault: str
+) -> None:
+    for _ in range(6):
+        server.upstream.script = [FAULTS[fault]]
+        assert _ask(server, stream=False).status_code >= 500
+    other = {"model": "mock-small", "messages": [{"role": "user", "content": "another"}]}
+    url = server.url + "/v1/chat/completions"
+    answer = httpx.post(url, json=other, headers=server.headers, timeout=_LIMIT)
+    assert answer.status_code == 200
+    assert len(server.upstream.script) == 0  # each was sent, so the engine was never at rest
+    _check_well(server)
+
+
 def test_a_client_that_leaves_stops_the_engine_and_its_call_is_kept(tmp_path: Path) -> None:
     async def talk_on(exchange: Exchange) -> None:
         await exchange.send(up.SSE_HEAD)

@@ -438,9 +438,10 @@ def test_the_same_idempotency_key_is_the_same_call_and_asks_the_model_once(up: R
     assert httpx.post(url, headers=repeated, json={"input": "cola"}).status_code == 409
 
 
-def test_repeats_that_race_are_all_given_the_answer_that_was_stored(up: Running) -> None:
+def test_repeats_that_race_ask_the_model_once_and_are_all_given_its_answer(up: Running) -> None:
     url = f"{up.url}/v1/tasks/{KIOSK.task}/calls"
     repeated = {**up.headers, "idempotency-key": "01JYYYYYYYYYYYYYYYYYYYYYYY"}
+    asked = len(up.upstream.requests)
     up.upstream.behave(says("drinks"))
 
     async def race() -> list[httpx.Response]:
@@ -453,6 +454,7 @@ def test_repeats_that_race_are_all_given_the_answer_that_was_stored(up: Running)
     up.upstream.behave(model_server)
     assert [one.status_code for one in told] == [200] * 4
     assert all(one.json() == told[0].json() for one in told)
+    assert len(up.upstream.requests) == asked + 1
 
 
 def test_a_raw_call_takes_feedback_by_the_id_in_its_header(up: Running) -> None:

@@ -57,6 +57,33 @@ def test_a_share_of_failures_opens_it_once_there_are_enough_calls() -> None:
     assert breaker.state(0) is State.OPEN
 
 
+def test_a_request_that_fails_again_and_again_takes_the_server_from_nobody() -> None:
+    breaker = Breaker(row=5, least=20)
+    for _ in range(30):
+        breaker.failed(0, request=7)
+        breaker.succeeded(0)
+    for _ in range(30):
+        breaker.failed(0, request=7)
+    assert breaker.state(0) is State.CLOSED
+
+
+def test_different_requests_that_fail_open_it_and_so_do_connections_that_fail() -> None:
+    told_apart, unsent = Breaker(row=5), Breaker(row=5)
+    for request in range(5):
+        assert told_apart.state(0) is unsent.state(0) is State.CLOSED
+        for _ in range(3):
+            told_apart.failed(0, request)
+        unsent.failed(0)
+    assert told_apart.state(0) is unsent.state(0) is State.OPEN
+
+
+def test_a_request_that_fails_after_the_window_counts_once_more() -> None:
+    breaker = Breaker(row=5, window=30)
+    for minute in range(5):
+        breaker.failed(60.0 * minute, request=7)
+    assert breaker.state(240) is State.OPEN
+
+
 def test_failures_older_than_the_window_are_forgotten() -> None:
     breaker = Breaker(least=20, window=30)
     for second in range(0, 400, 4):

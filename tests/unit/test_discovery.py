@@ -18,7 +18,7 @@ from feilun.discovery.request import read_request
 from feilun.discovery.template import GAP, fits, learn
 from feilun.errors import NotFound, TaskError
 from feilun.house import House
-from feilun.records import RAW, Call, Ended, Feedback, Json, Posting, WhyTeacher
+from feilun.records import RAW, Call, Ended, Feedback, Json, Posting, WhyTeacher, content_id
 from feilun.store import open_store
 from feilun.testing import FakeBook, FakeClock, FakeTrainer, MemoryStore
 
@@ -489,6 +489,22 @@ def test_adopting_again_adds_only_what_is_new_and_moves_the_red_line() -> None:
     house.keep(*mails(5, first=30))
     assert house.discovery.adopt(proposal.id, "mail", 0.1).red_line.max_loss == 0.1
     assert len(list(house.store.read(Call, "mail"))) == 35
+
+
+def test_a_call_that_is_a_part_of_a_raw_call_is_not_taken_for_its_copy() -> None:
+    house = a_house()
+    calls = mails(30)
+    house.keep(*calls)
+    (proposal,) = house.discovery.proposals()
+    house.discovery.adopt(proposal.id, "mail", 0.05)
+    new = mails(2, first=30)
+    part = house.store.get(Call, content_id(["mail", calls[0].id]))
+    house.keep(*new, part.model_copy(update={"id": "part", "parent": new[0].id}))
+    house.correct(new[0], "Shipping.")
+    house.discovery.adopt(proposal.id, "mail", 0.05)
+    (said,) = house.store.read(Feedback, "mail")
+    assert said.call == content_id(["mail", new[0].id])
+    assert len(list(house.store.read(Call, "mail"))) == 33
 
 
 def test_what_was_said_of_raw_calls_comes_along() -> None:

@@ -6,7 +6,7 @@ import pytest
 from kiosk_log import Stand, opened
 
 from feilun.figures import period
-from feilun.records import Audit, Call, Posting, content_id
+from feilun.records import Audit, Call, Ended, Posting, content_id
 from feilun.testing import FakeBook
 from feilun.testing.kiosk import KIOSK
 
@@ -76,6 +76,16 @@ def test_copies_of_raw_calls_are_left_out_and_parts_of_other_calls_are_not() -> 
     assert found is not None
     assert found.calls == 4
     assert period(stand.house, KIOSK.task, lambda call: call.id == copied) is None
+
+
+def test_a_leg_that_was_overtaken_is_no_call_and_makes_the_cost_unknown() -> None:
+    stand = Stand()
+    (*_, last) = stand.serve(3)
+    lost = {"id": f"{last.id}0", "ended": Ended.OVERTAKEN, "variant": "other", "tokens_in": None}
+    stand.house.keep(last.model_copy(update={**lost, "tokens_out": None, "parent": last.id}))
+    found = period(stand.house, KIOSK.task, lambda _: True)
+    assert found is not None
+    assert (found.calls, found.cost) == (3, None)
 
 
 def test_without_audits_the_risk_is_unknown() -> None:

@@ -37,15 +37,16 @@ def up(
     """Start the gateway: one URL for all models and tasks. Ctrl-C drains and stops it."""
     from feilun.clock import SystemClock
     from feilun.gateway.app import Gateway
-    from feilun.gateway.config import read_config
+    from feilun.gateway.following import EnginesFile
     from feilun.gateway.keys import first_key
     from feilun.gateway.run import bind, is_loopback, serve
 
-    read = read_config(config)
+    file = EnginesFile(config)
+    read = file.config
     where = host or read.host
     if no_keys and not is_loopback(where):
         raise InputError(f"Without keys only this machine may ask: {where} is no loopback address.")
-    servers = _servers(read)
+    servers = [*file.servers, *_embedded(read)]
     bound = bind(where, read.port if port is None else port)
     house = open_house(
         store, blobs=blobs, prices=prices, embedder=embedder, audit_rate=read.audit_rate
@@ -54,7 +55,7 @@ def up(
 
     secret = None if no_keys else first_key(house.store, clock)
     url = f"http://{where if ':' not in where else f'[{where}]'}:{bound.getsockname()[1]}"
-    gateway = Gateway(house, clock, read, servers, open=no_keys)
+    gateway = Gateway(house, clock, read, servers, open=no_keys, file=file)
 
     def ready() -> None:
         shown = secret.get_secret_value() if secret else None
@@ -69,23 +70,22 @@ def up(
         house.close()
 
 
-def _servers(config: "Config") -> "list[Server]":
-    """The configured servers, and the embedded engine, which starts when it is asked."""
-    from feilun.gateway.servers import EmbeddedServer, configured
+def _embedded(config: "Config") -> "list[Server]":
+    """The embedded engine, which starts when it is asked, unless it is turned off."""
+    from feilun.gateway.servers import EmbeddedServer
     from feilun.models.catalogue import read_catalogue
     from feilun.models.embedded import Embedded
 
-    found = configured(config)
-    if config.embedded.enabled:
-        engine = Embedded(
-            read_catalogue(),
-            config.embedded.model,
-            context=config.embedded.context,
-            threads=config.embedded.threads,
-            idle_seconds=config.embedded.idle_seconds,
-        )
-        found.append(EmbeddedServer(engine))
-    return found
+    if not config.embedded.enabled:
+        return []
+    engine = Embedded(
+        read_catalogue(),
+        config.embedded.model,
+        context=config.embedded.context,
+        threads=config.embedded.threads,
+        idle_seconds=config.embedded.idle_seconds,
+    )
+    return [EmbeddedServer(engine)]
 
 
 def _greet(url: str, key: str | None, *, no_keys: bool) -> None:

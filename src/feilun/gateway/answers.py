@@ -7,6 +7,7 @@ from feilun.errors import FeilunError
 from feilun.gateway.http import Request
 from feilun.gateway.keeping import keep_input, keep_output
 from feilun.gateway.limits import Ask
+from feilun.gateway.overtaken import losses
 from feilun.gateway.parts import Parts
 from feilun.ledger import cost_of
 from feilun.models.wire import Headers
@@ -17,12 +18,13 @@ async def answer_task(
     parts: Parts, name: str, asked: Asked, key: Key | None, body_bytes: int
 ) -> Call:
     """Answer a task within the budget of a key. Raises what `Desk.answer` raises, AccessError."""
+    lost = losses(parts, name, asked.id, key)
     if key is None:
-        return await parts.desk.answer(name, asked)
+        return await parts.desk.answer(name, asked, lost)
     models = [model.name for model in parts.servers.known(parts.desk.teacher(name))]
     reservation = parts.budgets.reserve(key, Ask(models, body_bytes, None, raw=False))
     try:
-        call = await parts.desk.answer(name, asked)
+        call = await parts.desk.answer(name, asked, lost)
         if call.by == "teacher":
             counts = (call.tokens_in, call.tokens_cached, call.tokens_out)
             parts.budgets.settle(reservation, call.variant, *counts)

@@ -1,6 +1,7 @@
 """Feilun's own API: tasks are asked, corrected, audited and declared."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from itertools import islice
 
 from feilun.answer import Asked
@@ -16,12 +17,13 @@ from feilun.gateway.bodies import (
     said,
     task_body,
 )
-from feilun.gateway.chats import parse_json
 from feilun.gateway.desk import own, owner
 from feilun.gateway.http import JSON, Request
 from feilun.gateway.keeping import keep_input
 from feilun.gateway.parts import Parts
 from feilun.gateway.problem import Problem
+from feilun.gateway.reading import parse_json
+from feilun.gateway.repeats import Done, Wanted, other_call
 from feilun.house import House
 from feilun.ledger import cost_of
 from feilun.records import Audit, Call, Feedback, Json, Key, Record, Scope, Task, stable_json
@@ -36,39 +38,57 @@ async def call_task(parts: Parts, request: Request, key: Key | None, name: str) 
     raw = await request.body(parts.config.limits.body_bytes)
     body = call_body(parse_json(raw))
     repeated = request.header(b"idempotency-key")
-    if repeated is not None and await _again(parts, request, key, name, repeated, body.input):
-        return
-    asked = Asked(body.input, request.id, body.parent, owner(key))
-    call = await answer_task(parts, name, asked, key, len(raw))
-    try:
-        cost = await keep(parts, call)
-    except Conflict:  # a retry overtook the call that it repeats
-        if repeated is None or not await _again(parts, request, key, name, repeated, body.input):
-            raise
-        return
+
+    async def answer() -> Done:
+        asked = Asked(body.input, request.id, body.parent, owner(key))
+        call = await answer_task(parts, name, asked, key, len(raw))
+        return Done(call, await keep(parts, call))
+
+    if repeated is None:
+        call, cost = await answer()
+    else:
+        request.id = _id_of(repeated)
+        wanted = Wanted(name, owner(key), body.input)
+        call, cost = await _once(parts, request.id, wanted, answer)
     told = said(call, await certificate(parts, call), cost)
     await send_call(parts, request, call, cost, stable_json(_plain(told)), JSON)
 
 
-async def _again(
-    parts: Parts, request: Request, key: Key | None, name: str, repeated: bytes, input: Json
-) -> bool:
-    """Whether a call with this id was answered before, and is answered the same again."""
-    id = repeated.decode("latin-1")
-    if not id.isascii() or not id.isalnum() or len(id) > 64:
-        raise Problem(400, "idempotency-key is up to 64 letters and digits, as a ULID.")
-    request.id = id
+async def _once(
+    parts: Parts, id: str, wanted: Wanted, answer: Callable[[], Awaitable[Done]]
+) -> Done:
+    """A call that may have been answered before, or is being answered now."""
+
+    async def find_or_answer() -> Done:
+        return await _find(parts, id, wanted) or await answer()
+
+    try:
+        return await parts.repeats.once(id, wanted, find_or_answer)
+    except Conflict:  # another gateway on this store was faster
+        found = await _find(parts, id, wanted)
+        if found is None:
+            raise
+        return found
+
+
+async def _find(parts: Parts, id: str, wanted: Wanted) -> Done | None:
+    """The call with this id, if it was answered before. Raises Problem for one of others."""
     try:
         call = await asyncio.to_thread(parts.house.store.get, Call, id)
     except NotFound:
-        return False
-    same = (name, owner(key), keep_input(input, call.kept))
-    if (call.task, call.key, call.input) != same:
-        raise Problem(409, "This idempotency-key was used for another call. Take a new one.")
-    cost = cost_of(call, parts.house.book)
-    told = said(call, await certificate(parts, call), cost)
-    await send_call(parts, request, call, cost, stable_json(_plain(told)), JSON)
-    return True
+        return None
+    same = wanted._replace(input=keep_input(wanted.input, call.kept))
+    if Wanted(call.task, call.key, call.input) != same:
+        raise other_call()
+    return Done(call, cost_of(call, parts.house.book))
+
+
+def _id_of(repeated: bytes) -> str:
+    """The id of a call that brings its own."""
+    id = repeated.decode("latin-1")
+    if not id.isascii() or not id.isalnum() or len(id) > 64:
+        raise Problem(400, "idempotency-key is up to 64 letters and digits, as a ULID.")
+    return id
 
 
 async def show_call(parts: Parts, request: Request, key: Key | None, id: str) -> None:
@@ -105,7 +125,7 @@ async def list_audits(parts: Parts, request: Request, key: Key | None) -> None: 
         raise Problem(400, f"limit is from 1 to {_MOST_AUDITS}.", param="limit")
 
     def wait(house: House) -> list[Json]:
-        waiting = islice(house.to_audit(query.get("task")), limit)
+        waiting = islice(house.watching.to_audit(query.get("task")), limit)
         return [
             {"call": c.id, "task": c.task, "input": c.input, "output": c.output,
              "rate": c.audit_rate}
@@ -122,7 +142,7 @@ async def give_audit(parts: Parts, request: Request, key: Key | None) -> None:
 
     def judge(house: House) -> Audit:
         _check(house, call, body.output)
-        return house.audit(call, body.output)
+        return house.watching.audit(call, body.output)
 
     await request.json(201, _record(await asyncio.to_thread(judge, parts.house)))
 

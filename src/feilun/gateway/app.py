@@ -9,6 +9,7 @@ from feilun.errors import FeilunError, StoreError
 from feilun.gateway.capture import Capture
 from feilun.gateway.config import Config
 from feilun.gateway.desk import Desk
+from feilun.gateway.following import EnginesFile, follow
 from feilun.gateway.http import ClientLeft, Message, Receive, Request, Send
 from feilun.gateway.keys import Keys
 from feilun.gateway.limits import Budgets, needed_since
@@ -33,7 +34,8 @@ _DIALECTS: dict[str, Client] = {"/v1/messages": "messages", "/v1/responses": "re
 class Gateway:
     """One URL for all models and tasks of a house. An ASGI application with a lifespan.
 
-    `open` asks for no keys; whoever starts it so must bind it to loopback.
+    `open` asks for no keys; whoever starts it so must bind it to loopback. The engines of a
+    `file` are followed as it changes.
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Gateway:
         servers: list[Server],
         *,
         open: bool = False,
+        file: EnginesFile | None = None,
     ) -> None:
         self._house = house
         self._clock = clock
         self._config = config
         self._servers = servers
         self._open = open
+        self._file = file
         self._in_flight = 0
         self._following: asyncio.Task[None] | None = None
         self.parts: Parts | None = None
@@ -64,11 +68,7 @@ class Gateway:
     async def start(self) -> None:
         """Open all parts. Raises StoreError and InputError."""
         config, house = self._config, self._house
-        aliases = dict(config.aliases)
-        for each in self._servers:
-            if isinstance(each, EmbeddedServer):
-                aliases.setdefault("embedded", (each.real,))
-        servers = Servers(self._servers, aliases)
+        servers = Servers(self._servers, config.aliases)
         pool = Pool()
         relay = Relay(pool)
         keys = await asyncio.to_thread(Keys, house.store, self._clock)
@@ -153,6 +153,8 @@ class Gateway:
         """Follow what other processes change, and ask servers for their models."""
         while True:
             try:
+                if self._file is not None:
+                    await follow(self._file, parts)
                 await asyncio.to_thread(self._follow, parts)
                 await parts.servers.refresh(parts.pool)
             except StoreError as error:
@@ -162,7 +164,7 @@ class Gateway:
     def _follow(self, parts: Parts) -> None:
         parts.keys.refresh()
         if parts.desk.follow():
-            parts.matcher = Matcher(self._house.adoptions())
+            parts.matcher = Matcher(self._house.discovery.adoptions())
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

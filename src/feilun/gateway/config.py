@@ -32,6 +32,7 @@ class ServerConfig(_Part):
     responses: bool = False  # whether it speaks /v1/responses itself
     concurrency: Annotated[int, Field(gt=0)] = 256
     retries: Annotated[int, Field(ge=0, le=5)] = 2
+    hedge_seconds: Annotated[float | None, Field(gt=0)] = None  # of silence; None: no hedging
     timeouts: Timeouts = Timeouts()
 
     def secret(self) -> SecretStr | None:
@@ -116,7 +117,7 @@ def read_config(path: Path) -> Config:
         return Config()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is not TOML in UTF-8: {error}.") from error
     except ValidationError as error:
         first = error.errors(include_input=False)[0]

@@ -12,8 +12,10 @@ from feilun.answer import Answerer, Asked, Begun
 from feilun.errors import NotFound, TaskError
 from feilun.gateway.config import Capture as Mode
 from feilun.gateway.config import Config, Kept
+from feilun.gateway.hedging import Lost
+from feilun.gateway.legs import leg_to
 from feilun.gateway.problem import Problem
-from feilun.gateway.relay import Relay, leg_to
+from feilun.gateway.relay import Relay
 from feilun.gateway.servers import Model, Servers
 from feilun.house import House
 from feilun.models import chat
@@ -99,7 +101,7 @@ class Desk:
             if not done.done():  # whoever left has cancelled his
                 done.set_result(one)
 
-    async def answer(self, name: str, asked: Asked) -> Call:
+    async def answer(self, name: str, asked: Asked, lost: Lost | None = None) -> Call:
         """Answer one input of a task.
 
         Raises NotFound for no such task, Problem for an input that the task does not take
@@ -114,7 +116,7 @@ class Desk:
             return answerer.by_student(begun)
         models = self._servers.find(self.teacher(name))
         started = perf_counter()
-        model, body = await self._ask_teacher(answerer.task, asked.input, models)
+        model, body = await self._ask_teacher(answerer.task, asked.input, models, lost)
         try:
             said = chat.answer(answerer.task, body, round(perf_counter() - started, 6))
             return answerer.by_teacher(begun, said, model.name)
@@ -122,13 +124,13 @@ class Desk:
             raise Problem(502, str(error), code="invalid_output") from error
 
     async def _ask_teacher(
-        self, task: Task, input: Json, models: list[Model]
+        self, task: Task, input: Json, models: list[Model], lost: Lost | None
     ) -> tuple[Model, Json]:
         """A teacher's answer. What a server does not know is left out, and it is asked again."""
         wanted: dict[str, Json] = chat.request(task, input, models[0].name)
         while True:
             leg = partial(leg_to, spoken="chat", request=wanted, raw=None)
-            with await self._relay.ask(models, leg) as reached:
+            with await self._relay.ask(models, leg, lost=lost) as reached:
                 if reached.reply.status == 200:
                     turned = reached.leg.translation
                     answer = await reached.whole(_ANSWER_BYTES)

@@ -45,6 +45,7 @@ class Metrics:
         self.requests: Counter[tuple[str, int]] = Counter()  # by route and status
         self.calls: Counter[tuple[str, str]] = Counter()  # by task and who answered
         self.tokens: Counter[tuple[str, str]] = Counter()  # by variant and side
+        self.hedged: Counter[str] = Counter()  # by the engine that lost
         self.seconds = Seconds()
         self.clients_left = 0
 
@@ -67,6 +68,11 @@ class Metrics:
                 "counter",
                 ((_labels(variant=variant, side=side), n) for (variant, side), n
                  in self.tokens.items()),
+            ),
+            *_lines(
+                "feilun_hedged_total",
+                "counter",
+                ((_labels(engine=engine), n) for engine, n in self.hedged.items()),
             ),
             *_lines("feilun_clients_left_total", "counter", [((), self.clients_left)]),
             *self.seconds.lines("feilun_call_seconds", "Whole time of calls, in seconds."),

@@ -28,6 +28,9 @@ async def health(parts: Parts, request: Request, key: Key | None) -> None:  # no
         "store": capture.away.why if capture.away else "ok",
         "calls": vars(capture.counts),
         "engines": engines,
+        "config": "broken: the engines stay as they were, and the log says why"
+        if parts.broken_file
+        else "ok",
     }
     await request.json(200 if status == "ok" else 503, told)
 
@@ -41,6 +44,7 @@ async def metrics(parts: Parts, request: Request, key: Key | None) -> None:  # n
             "feilun_capture_lost_total": counts.lost,
             "feilun_capture_at_risk": counts.at_risk,
             "feilun_capture_away": float(parts.capture.away is not None),
+            "feilun_config_broken": float(parts.broken_file),
             "feilun_upstream_opened_total": pool.opened,
             "feilun_upstream_reused_total": pool.reused,
             "feilun_upstream_open": pool.open,

@@ -10,6 +10,7 @@ from feilun.gateway.keys import Keys
 from feilun.gateway.limits import Budgets
 from feilun.gateway.metrics import Metrics
 from feilun.gateway.relay import Relay
+from feilun.gateway.repeats import Repeats
 from feilun.gateway.servers import Servers
 from feilun.house import House
 from feilun.models.pool import Pool
@@ -31,6 +32,8 @@ class Parts:
     relay: Relay
     desk: Desk
     matcher: Matcher
+    repeats: Repeats = field(default_factory=Repeats)
     metrics: Metrics = field(default_factory=Metrics)
     certificates: dict[str, str | None] = field(default_factory=dict)  # by release
+    broken_file: bool = False  # feilun.toml has changed and cannot be used
     draining: bool = False

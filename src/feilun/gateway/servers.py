@@ -38,6 +38,7 @@ class Server:
         models: Iterable[str] = (),
         responses: bool = False,
         retries: int = 2,
+        hedge_seconds: float | None = None,
         concurrency: int = 256,
         timeouts: Timeouts | None = None,
         address: Address | None = None,
@@ -49,6 +50,7 @@ class Server:
         self.lists = not self.models  # it is asked what it has
         self.responses = responses
         self.retries = retries
+        self.hedge_seconds = hedge_seconds
         self.timeouts = timeouts or Timeouts()
         self.room = asyncio.Semaphore(concurrency)
         self.breaker = Breaker()
@@ -143,7 +145,13 @@ class Servers:
 
     def __init__(self, servers: Iterable[Server], aliases: Mapping[str, tuple[str, ...]]) -> None:
         self.all = list(servers)
-        self._aliases = dict(aliases)
+        self._aliases = self._with_embedded(aliases)
+
+    def replace(self, servers: Iterable[Server], aliases: Mapping[str, tuple[str, ...]]) -> None:
+        """Take others in the place of all but the embedded. What is at work ends where it is."""
+        embedded = [each for each in self.all if isinstance(each, EmbeddedServer)]
+        self.all = [*servers, *embedded]
+        self._aliases = self._with_embedded(aliases)
 
     def names(self) -> list[str]:
         """Every model and alias, sorted."""
@@ -172,6 +180,10 @@ class Servers:
     async def refresh(self, pool: Pool) -> None:
         """Ask the servers that list their models themselves."""
         await asyncio.gather(*(each.refresh(pool) for each in self.all))
+
+    def _with_embedded(self, aliases: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        embedded = [each.real for each in self.all if isinstance(each, EmbeddedServer)]
+        return {**({"embedded": tuple(embedded)} if embedded else {}), **aliases}
 
     def _named(self, name: str) -> list[Model]:
         found = [Model(name, each, name) for each in self.all if name in each.models]
@@ -210,6 +222,7 @@ def _server(name: str, config: ServerConfig) -> Server:
         models=config.models,
         responses=config.responses,
         retries=config.retries,
+        hedge_seconds=config.hedge_seconds,
         concurrency=config.concurrency,
         timeouts=config.timeouts,
         address=address_of(name, config.url),

@@ -89,7 +89,8 @@ class Discovery:
     def _adopt_past(self, adopted: Adoption) -> None:
         """Copy matching raw calls and what was said of them. They are billed as raw calls."""
         name = adopted.task
-        held = {call.parent: call.id for call in self._log.store.read(Call, name) if call.parent}
+        old = (call for call in self._log.store.read(Call, name) if discovery.is_copy(call))
+        held = {call.parent: call.id for call in old if call.parent}
         raw_calls = self._log.store.read(Call, RAW)
         calls = discovery.calls_of_the_past(adopted, self.adoptions(), raw_calls)
         for some in _batches(call for call in calls if call.parent not in held):

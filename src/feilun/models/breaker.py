@@ -6,6 +6,7 @@ came of a call, and asks before the next one. One breaker a server.
 
 from collections import deque
 from enum import Enum
+from typing import NamedTuple
 
 from feilun.errors import BrokenReply, EngineError, Refused, TimedOut, Unreachable
 
@@ -28,6 +29,14 @@ class State(Enum):
     HALF_OPEN = "half-open"  # the rest is over: one call at a time finds out
 
 
+class _Outcome(NamedTuple):
+    """What came of a call, and the request that may be to blame where it failed."""
+
+    at: float
+    failed: bool
+    request: int | None = None
+
+
 class Breaker:
     """Opens after `row` failures in a row, or when `share` of the recent calls failed.
 
@@ -35,6 +44,9 @@ class Breaker:
     failure of two says nothing. The rest is `rest` seconds and doubles with each probe that
     fails, up to `longest_rest`. A probe of which nothing is heard gives way to another one
     after as long a rest, so a call that was cancelled blocks nobody.
+
+    A request that its sender repeats, and that a healthy server fails at each time, must not
+    take the server from all others: a request counts once among the recent failures.
     """
 
     def __init__(
@@ -54,7 +66,7 @@ class Breaker:
         self._first_rest = rest
         self._longest_rest = longest_rest
         self._state = State.CLOSED
-        self._recent: deque[tuple[float, bool]] = deque(maxlen=max(50, least))
+        self._recent: deque[_Outcome] = deque(maxlen=max(50, least))
         self._failed_in_row = 0
         self._rest = rest
         self._next_probe = 0.0
@@ -88,18 +100,24 @@ class Breaker:
             self._rest = self._first_rest
             self._recent.clear()
         self._failed_in_row = 0
-        self._recent.append((now, False))
+        self._recent.append(_Outcome(now, failed=False))
 
-    def failed(self, now: float) -> None:
-        """A call was not answered, and the server is to blame."""
+    def failed(self, now: float, request: int | None = None) -> None:
+        """A call was not answered, and the server is to blame.
+
+        `request` tells requests apart, as a hash does; None where it never reached the server,
+        so that it cannot be what the server fails at.
+        """
         if self._state is State.OPEN:
             return
         if self._state is State.HALF_OPEN:
             self._rest = min(self._longest_rest, self._rest * 2)
             self._open(now)
             return
+        if request is not None and any(one.request == request for one in self._since(now)):
+            return
         self._failed_in_row += 1
-        self._recent.append((now, True))
+        self._recent.append(_Outcome(now, failed=True, request=request))
         if self._failed_in_row >= self._row or self._fails_often(now):
             self._open(now)
 
@@ -110,5 +128,9 @@ class Breaker:
         self._recent.clear()
 
     def _fails_often(self, now: float) -> bool:
-        recent = [failed for at, failed in self._recent if at > now - self._window]
-        return len(recent) >= self._least and sum(recent) >= self._share * len(recent)
+        recent = self._since(now)
+        failed = sum(one.failed for one in recent)
+        return len(recent) >= self._least and failed >= self._share * len(recent)
+
+    def _since(self, now: float) -> list[_Outcome]:
+        return [one for one in self._recent if one.at > now - self._window]

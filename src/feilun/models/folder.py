@@ -18,7 +18,6 @@ from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
 from time import sleep
-from types import TracebackType
 
 from feilun.errors import EngineError
 from feilun.models.catalogue import Model
@@ -69,12 +68,7 @@ class Partial:
     def __enter__(self) -> "Partial":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
 

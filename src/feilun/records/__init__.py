@@ -12,21 +12,26 @@ from feilun.records.base import (
     encode,
     stable_json,
 )
-from feilun.records.call import RAW, Call, Ended, WhyTeacher
+from feilun.records.bill import Bill, BillLine
+from feilun.records.call import RAW, Aside, Call, Ended, WhyTeacher
 from feilun.records.candidate import Candidate, Expected
 from feilun.records.dataset import Dataset, Example
 from feilun.records.feedback import Audit, Feedback
 from feilun.records.key import Key, Limits, Scope
 from feilun.records.ledger import Money, Posting, Price
+from feilun.records.plan import Between, CurvePoint, Measured, Plan
 from feilun.records.release import Release
-from feilun.records.task import RedLine, Shot, Task
-from feilun.records.verdict import Certificate, Refusal, Verdict, WhyRefused
+from feilun.records.task import Never, RedLine, Shot, Slicing, Task
+from feilun.records.trial import Trial
+from feilun.records.verdict import Certificate, Refusal, Slice, Verdict, WhyRefused
+from feilun.records.watch import Alarm, Drift, WhyAlarm
 
 KINDS: dict[str, type[Record]] = {
     kind.kind: kind
     for kind in (
         Task, Call, Feedback, Audit, Dataset, Candidate,
         Certificate, Refusal, Release, Price, Posting, Adoption, Key,
+        Alarm, Drift, Trial, Bill, Plan,
     )
 }  # fmt: skip
 
@@ -34,11 +39,18 @@ __all__ = [
     "KINDS",
     "RAW",
     "Adoption",
+    "Alarm",
+    "Aside",
     "Audit",
+    "Between",
+    "Bill",
+    "BillLine",
     "Call",
     "Candidate",
     "Certificate",
+    "CurvePoint",
     "Dataset",
+    "Drift",
     "Ended",
     "Example",
     "Expected",
@@ -47,7 +59,10 @@ __all__ = [
     "Json",
     "Key",
     "Limits",
+    "Measured",
     "Money",
+    "Never",
+    "Plan",
     "Posting",
     "Price",
     "R",
@@ -57,8 +72,12 @@ __all__ = [
     "Release",
     "Scope",
     "Shot",
+    "Slice",
+    "Slicing",
     "Task",
+    "Trial",
     "Verdict",
+    "WhyAlarm",
     "WhyRefused",
     "WhyTeacher",
     "content_id",

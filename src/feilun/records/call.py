@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from feilun.records.base import Json, Record, later
 
@@ -15,6 +15,7 @@ class WhyTeacher(StrEnum):
     UNSURE = "unsure"  # the student's confidence was below the certified threshold
     UNREADABLE = "unreadable"  # the released artefact could not be read: fall closed
     INVALID = "invalid"  # the student's output broke the output schema: fall closed
+    FORBIDDEN = "forbidden"  # the student's output breaks a zero-tolerance rule
     NO_TASK = "no_task"  # the request named a model, and no adopted task matched it
 
 
@@ -24,11 +25,27 @@ class Ended(StrEnum):
     COMPLETE = "complete"  # the whole answer was given
     CLIENT_LEFT = "client_left"  # the client went away, and the engine was told to stop
     ENGINE_BROKE = "engine_broke"  # the engine stopped in the middle of its answer
+    OVERTAKEN = "overtaken"  # another engine began first, and this one was told to stop
 
 
 RAW = "raw"
 """The task of a call that names a model and no task: `input` is the request as it came,
 `output` the message that answered it. Discovery reads these, and nothing trains on them."""
+
+
+class Aside(BaseModel):
+    """What a variant on trial, or the one it is compared with, would have said of a call.
+
+    `sure` says whether it would have served: its confidence reached its threshold.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variant: str
+    output: Json
+    confidence: float
+    sure: bool
+    seconds: Annotated[float, Field(ge=0)]
 
 
 class Call(Record):
@@ -37,7 +54,8 @@ class Call(Record):
     `seconds` is the whole time that the caller waited; `student_seconds` the part
     of it that a student took, also where the teacher had the last word. Tokens are
     missing where no tokens were spent. `audit_rate` is the probability with which
-    this call is drawn for an audit: the draw is a function of it and of the id.
+    this call is drawn for an audit: the draw is a function of it and of the id. Where a
+    slice of the traffic is drawn more often, `common_rate` is the rate of all the others.
     """
 
     kind: ClassVar[str] = "call"
@@ -61,3 +79,7 @@ class Call(Record):
     first_seconds: Annotated[float | None, later(None)] = None  # to the answer's first byte
     key: Annotated[str | None, later(None)] = None  # of the Key that asked
     kept: Annotated[Literal["whole", "hashed", "redacted"], later("whole")] = "whole"
+    tenant: Annotated[str | None, Field(max_length=200), later(None)] = None  # who was served
+    common_rate: Annotated[float | None, Field(gt=0, le=1), later(None)] = None
+    trial: Annotated[str | None, later(None)] = None  # the Trial in which it was answered
+    aside: Annotated[Aside | None, later(None)] = None

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from feilun.records.base import Instant, Json, Record
+from feilun.records.base import Instant, Json, Record, later
 
 
 class Example(BaseModel):
@@ -18,6 +18,7 @@ class Example(BaseModel):
     output: Json
     source: Literal["correction", "accepted", "audit", "teacher"]
     judge: Literal["person", "teacher"]
+    tenant: Annotated[str | None, later(None)] = None
 
 
 class Dataset(Record):

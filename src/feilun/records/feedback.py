@@ -24,7 +24,11 @@ class Feedback(Record):
 
 
 class Audit(Record):
-    """A call drawn at random with probability `rate`, and its right output."""
+    """A call drawn at random with probability `rate`, and its right output.
+
+    Where the teacher was asked for it, `variant` names the model, and tokens and seconds
+    are what that took.
+    """
 
     kind: ClassVar[str] = "audit"
 
@@ -32,3 +36,8 @@ class Audit(Record):
     rate: Annotated[float, Field(gt=0, le=1)]
     output: Json
     by: Literal["person", "teacher"]
+    variant: Annotated[str | None, later(None)] = None
+    tokens_in: Annotated[int | None, later(None)] = None
+    tokens_cached: Annotated[int | None, later(None)] = None
+    tokens_out: Annotated[int | None, later(None)] = None
+    seconds: Annotated[float, Field(ge=0), later(0.0)] = 0.0

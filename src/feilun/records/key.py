@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from feilun.records.base import Instant, Record
+from feilun.records.base import Instant, Record, later
 from feilun.records.ledger import Money
 
 
@@ -50,5 +50,7 @@ class Key(Record):
     last4: Annotated[str, Field(pattern=r"^[0-9A-Za-z]{4}$")]
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1)]
     limits: Limits = Limits()
+    team: Annotated[str | None, Field(max_length=100), later(None)] = None  # who pays
+    app: Annotated[str | None, Field(max_length=100), later(None)] = None  # for what
     expires: Instant | None = None
     revoked: bool = False

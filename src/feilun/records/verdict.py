@@ -1,9 +1,11 @@
 """Certificate and Refusal: the two answers of the red line."""
 
 from enum import StrEnum
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from feilun.records.base import Record
+from pydantic import BaseModel, ConfigDict
+
+from feilun.records.base import Record, later
 from feilun.records.ledger import Money
 
 
@@ -25,11 +27,32 @@ class Verdict(Record):
     bounds: Literal["correctness", "agreement"]  # judged by people, or by the teacher
 
 
+class Slice(BaseModel):
+    """What the audits of one look say of one slice of the calls that would be served.
+
+    `loss_low` and `loss_high` are its 95 % interval. Where the line was asked per slice,
+    `threshold` is the slice's own: None where it was not shown to hold, and the teacher
+    answers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str  # "label:refund", "language:zh", "tenant:acme"
+    audits: int
+    served: int
+    loss: float | None
+    loss_low: float
+    loss_high: float
+    threshold: float | None = None
+
+
 class Certificate(Verdict):
     """The proof that a candidate holds the red line at `threshold` and above.
 
     With confidence 1 - `delta`: expected loss <= `max_loss` on calls whose
-    confidence is at least `threshold`, for traffic like that of the audits.
+    confidence is at least `threshold`, for traffic like that of the audits. Where the line
+    was asked per slice: in each of the `slices` that have a threshold, at that one;
+    `threshold` is then the lowest of them, and the figures are of all that is served.
     """
 
     kind: ClassVar[str] = "certificate"
@@ -41,6 +64,8 @@ class Certificate(Verdict):
     coverage: float  # served / audits
     coverage_low: float
     coverage_high: float
+    slices: Annotated[tuple[Slice, ...], later(())] = ()  # the worst first
+    slices_untold: Annotated[int, later(0)] = 0  # less bad ones that are left out
 
 
 class WhyRefused(StrEnum):

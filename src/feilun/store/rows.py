@@ -76,7 +76,7 @@ def from_row(kind: type[R], row: StoredRow) -> R:
 
 
 def _check_name(record: Record, field: str, name: str) -> None:
-    if "\0" in name or len(name.encode()) > LONGEST_NAME:
+    if "\0" in name or len(name.encode(errors="surrogatepass")) > LONGEST_NAME:
         raise Unstorable(
             f"the {field} of a {record.kind} must have no NUL character and at most "
             f"{LONGEST_NAME} bytes: {name[:40]!r}"
