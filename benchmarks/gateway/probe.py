@@ -60,19 +60,16 @@ class Probe:
         while b"\r\n\r\n" not in text:
             text += self._read()
         head, _, body = text.partition(b"\r\n\r\n")
-        lines = head.decode("latin-1").split("\r\n")
-        headers = {
-            name.lower(): value.strip() for name, _, value in (row.partition(":") for row in lines)
-        }
+        headers = headers_of(head)
         first = time.perf_counter() if body else None
-        while not _whole(headers, body):
+        while not is_whole(headers, body):
             body += self._read()
             first = first or time.perf_counter()
         ended = time.perf_counter()
         if headers.get("connection", "").lower() == "close":
             self.close()
         since = 1e3 * ((first or ended) - begun), 1e3 * (ended - begun)
-        return Answer(int(lines[0].split()[1]), headers, body, *since)
+        return Answer(int(head.split()[1]), headers, body, *since)
 
     def _read(self) -> bytes:
         assert self._socket is not None
@@ -82,7 +79,14 @@ class Probe:
         return piece
 
 
-def _whole(headers: Mapping[str, str], body: bytes) -> bool:
+def headers_of(head: bytes) -> dict[str, str]:
+    """The headers of a request or an answer, their names in lower case."""
+    rows = head.decode("latin-1").split("\r\n")[1:]
+    return {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rows)}
+
+
+def is_whole(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the body of an answer, as on the wire, is all there."""
     if headers.get("transfer-encoding", "").lower() == "chunked":
         return body.endswith(b"0\r\n\r\n")
     return len(body) >= int(headers.get("content-length", 0))

@@ -24,8 +24,11 @@ class CannotRun(Exception):
 
 
 @contextmanager
-def on_core(core: int) -> Iterator[None]:
-    """Run on this core, and so does every process that starts meanwhile."""
+def on_core(core: int | None) -> Iterator[None]:
+    """Run on this core, and so does every process that starts meanwhile. None is any."""
+    if core is None:
+        yield
+        return
     before = os.sched_getaffinity(0)
     if core not in before:
         raise CannotRun("This benchmark needs cores 0 and 1, one for the proxy, one for the load.")
@@ -43,7 +46,7 @@ class Server:
         self,
         command: Sequence[str],
         log: Path,
-        core: int = PROXY_CORE,
+        core: int | None = PROXY_CORE,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log
@@ -71,15 +74,19 @@ class Server:
         """All that it has said so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def wait_for(self, text: str, seconds: float = 60) -> str:
+    def wait_for(self, text: str, seconds: float = 180) -> str:
         """The first line of the output that holds this text. Raises CannotRun when it ends."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for line in self.output().splitlines(keepends=True):
-                if text in line and line.endswith("\n"):
-                    return line.strip()
-            self.must_run()
-            time.sleep(0.1)
+        try:
+            while time.monotonic() < deadline:
+                for line in self.output().splitlines(keepends=True):
+                    if text in line and line.endswith("\n"):
+                        return line.strip()
+                self.must_run()
+                time.sleep(0.1)
+        except BaseException:  # nobody has it yet who could stop it
+            self.stop()
+            raise
         self.stop()
         raise CannotRun(f"{self.log.stem} did not say {text!r} in {seconds:.0f} s: {self._last()}")
 

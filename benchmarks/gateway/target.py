@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from probe import Probe, request
-from server import CannotRun, Server
+from server import PROXY_CORE, CannotRun, Server
 from upstream import EVENTS
 
 MESSAGES = [
@@ -23,6 +23,8 @@ class Place(NamedTuple):
 
     upstream: str  # "http://127.0.0.1:9000/v1"
     work: Path
+    core: int | None = PROXY_CORE
+    under: tuple[str, ...] = ()  # what runs its interpreter, such as valgrind
 
 
 @dataclass(frozen=True)
