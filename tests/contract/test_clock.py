@@ -1,6 +1,7 @@
 """Both clocks keep one contract: time in UTC, and ids that sort by their making."""
 
-from datetime import datetime, timedelta, timezone
+import os
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
@@ -56,3 +57,25 @@ def test_the_fake_clock_makes_the_same_ids_from_the_same_seed() -> None:
 def test_the_fake_clock_refuses_a_step_back() -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         FakeClock().advance(timedelta(seconds=-1))
+
+
+class StillClock(SystemClock):
+    """Its ids differ by chance alone."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on Windows")
+def test_a_fork_does_not_make_the_ids_of_its_parent() -> None:
+    StillClock().new_id()  # chance is drawn ahead, and a fork takes a copy of it along
+    read, write = os.pipe()
+    if not (child := os.fork()):
+        os.write(write, StillClock().new_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(read, 26).decode()
+    os.close(read)
+    os.close(write)
+    assert len(theirs) == 26
+    assert theirs != StillClock().new_id()

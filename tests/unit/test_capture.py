@@ -84,6 +84,20 @@ def test_calls_that_wait_at_one_moment_share_a_group() -> None:
     run(body)
 
 
+def test_calls_that_nobody_waits_for_wait_for_each_other_until_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("feilun.gateway.capture._LINGER_SECONDS", 60)
+
+    async def body(capture: Capture, disk: Disk) -> None:
+        for number in range(20):
+            capture.add("async", lambda number=number: [call(str(number))], 10)  # type: ignore[misc]
+            await asyncio.to_thread(bool)  # the thread of the capture has its turn
+        assert disk.groups == []
+
+    assert run(body).groups == [20]
+
+
 def test_an_async_call_is_at_risk_until_it_is_kept() -> None:
     async def body(capture: Capture, disk: Disk) -> None:
         disk.free.clear()

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from feilun.discovery import Matcher
 from feilun.errors import FeilunError, StoreError
+from feilun.gateway.auditing import keep_auditing
 from feilun.gateway.capture import Capture
 from feilun.gateway.config import Config
 from feilun.gateway.desk import Desk
@@ -13,6 +14,7 @@ from feilun.gateway.following import EnginesFile, follow
 from feilun.gateway.http import ClientLeft, Message, Receive, Request, Send
 from feilun.gateway.keys import Keys
 from feilun.gateway.limits import Budgets, needed_since
+from feilun.gateway.looking import keep_looking
 from feilun.gateway.parts import Parts
 from feilun.gateway.problem import Problem, problem_of
 from feilun.gateway.relay import Relay
@@ -23,7 +25,7 @@ from feilun.models.dialects import Client, error_body
 from feilun.models.pool import Pool
 from feilun.models.wire import Headers
 from feilun.ports import Clock
-from feilun.records import Call, Key
+from feilun.records import Call, Key, Scope
 
 log = logging.getLogger("feilun.gateway")
 
@@ -55,7 +57,7 @@ class Gateway:
         self._open = open
         self._file = file
         self._in_flight = 0
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
         self.parts: Parts | None = None
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -81,17 +83,20 @@ class Gateway:
             servers, pool, relay, desk, Matcher([]),
         )  # fmt: skip
         await asyncio.to_thread(self._follow, self.parts)
-        self._following = asyncio.create_task(self._keep_following(self.parts))
+        forever = [self._keep_following(self.parts), keep_looking(self.parts)]
+        if config.audits.teacher == "idle":
+            forever.append(keep_auditing(self.parts))
+        self._following = [asyncio.create_task(each) for each in forever]
 
     async def stop(self) -> None:
         """Keep what waits, and close all parts but the house."""
         if self.parts is None:
             return
         self.parts.draining = True
-        if self._following is not None:
-            self._following.cancel()
+        for forever in self._following:
+            forever.cancel()
             with suppress(asyncio.CancelledError):
-                await self._following
+                await forever
         await asyncio.to_thread(self.parts.capture.close)
         await self.parts.pool.close()
         for each in self.parts.servers.all:
@@ -103,6 +108,7 @@ class Gateway:
         status = 500
         route: Route | None = None
         self._in_flight += 1
+        asks = False
         try:
             if parts is None:
                 raise Problem(503, "The gateway is starting. Come back in a second.")
@@ -114,6 +120,8 @@ class Gateway:
             route, named = self._route(request)
             key = self._admit(parts, request, route)
             request.id = self._clock.new_id()
+            if asks := route.scope is Scope.CALL:
+                parts.idle.enter()
             await route.answer(parts, request, key, *named)
             status = 200
         except ClientLeft:
@@ -130,6 +138,8 @@ class Gateway:
             )
         finally:
             self._in_flight -= 1
+            if asks and parts is not None:
+                parts.idle.leave()
             if parts is not None:
                 parts.metrics.requests[route.path if route else "other", status] += 1
 

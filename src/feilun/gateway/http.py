@@ -6,7 +6,7 @@ against 335 µs), so the data path speaks ASGI itself.
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from urllib.parse import parse_qs
 
 from feilun.gateway.problem import Problem
@@ -22,6 +22,16 @@ JSON = (b"content-type", b"application/json")
 SSE = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
+class Client(Protocol):
+    """What our own server tells of a client beyond ASGI, under the extension `feilun`."""
+
+    left: Callable[[], object] | None
+    """Called when the client leaves before its answer is complete."""
+
+    def abort(self) -> None:
+        """Drop the connection, and what of the answer waits to be sent."""
+
+
 class ClientLeft(Exception):
     """The client is gone; nobody is left to answer."""
 
@@ -30,7 +40,7 @@ class Request:
     """One request, and its answer as far as it was sent. `id` is the id of its call."""
 
     __slots__ = (
-        "_receive", "_send", "headers", "id", "method", "path", "scope", "stalled_since", "started",
+        "_receive", "_send", "client", "headers", "id", "method", "path", "scope", "started",
     )  # fmt: skip
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -41,7 +51,8 @@ class Request:
         self._receive = receive
         self._send = send
         self.started = False
-        self.stalled_since = 0.0  # on the loop's clock, while a piece waits for the client
+        # None where another server than ours runs the gateway: then nobody is told who leaves
+        self.client: Client | None = scope.get("extensions", {}).get("feilun")
         self.id = ""
 
     def header(self, name: bytes) -> bytes | None:
@@ -81,7 +92,7 @@ class Request:
         return b"".join(pieces)
 
     async def _next(self) -> Message:
-        message = await self._receive()  # the sweep of `protocol.py` ends bodies that stand still
+        message = await self._receive()  # `protocol.sweep` ends bodies that stand still
         if message["type"] == "http.disconnect":
             raise ClientLeft
         return message
@@ -89,7 +100,7 @@ class Request:
     async def gone(self) -> None:
         """Return when the client has left. To be called when the body has been read."""
         while (await self._receive())["type"] != "http.disconnect":
-            pass
+            await asyncio.sleep(0)  # a server that tells of nothing must not hold the loop
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the head of the answer."""
@@ -98,15 +109,12 @@ class Request:
 
     async def piece(self, body: bytes, *, more: bool = True) -> None:
         """Send a piece of the answer; returns when there is room for the next one."""
-        self.stalled_since = asyncio.get_running_loop().time()
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
-        self.stalled_since = 0.0
 
     def abort(self) -> None:
         """Drop the connection, and what of the answer waits to be sent."""
-        abort = self.scope.get("extensions", {}).get("feilun.abort")
-        if abort is not None:
-            abort["call"]()
+        if self.client is not None:
+            self.client.abort()
 
     async def answer(self, status: int, body: bytes, headers: Headers) -> None:
         """Send a whole answer."""

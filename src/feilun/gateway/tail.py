@@ -8,6 +8,7 @@ import re
 
 from feilun.errors import BrokenReply
 from feilun.models.dialects import Client
+from feilun.models.sse.events import MOST
 
 # What the last event of each dialect holds, and how an event begins.
 _END: dict[Client, tuple[tuple[bytes, ...], bytes]] = {
@@ -16,7 +17,6 @@ _END: dict[Client, tuple[tuple[bytes, ...], bytes]] = {
     "messages": ((b"message_stop",), b"event:"),
 }
 _USAGE = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_LONGEST = 16 << 20  # bytes of one line: more is no event
 
 
 class Tail:
@@ -42,8 +42,10 @@ class Tail:
             cut = min(cut, max(0, data.rfind(self._begin, 0, end)))
         if self._drop_usage and (usage := _USAGE.search(data)):
             return self._without_usage(data, cut, usage.start())
-        if len(data) - cut > _LONGEST:
-            raise BrokenReply("The engine sent a line of more than 16 MB. It is no event stream.")
+        if len(data) - cut > MOST:
+            raise BrokenReply(
+                f"The engine sent a line of more than {MOST >> 20} MB. It is no event stream."
+            )
         self.held = data[cut:]
         return data[:cut] if cut < len(data) else data
 

@@ -39,6 +39,8 @@ def sqlite_engine(file: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"timeout": BUSY_SECONDS},
+        # The connection that wrote last has its pages at hand; another reads them again first.
+        pool_use_lifo=True,
         hide_parameters=True,
     )
     event.listen(engine, "connect", _prepare_sqlite)

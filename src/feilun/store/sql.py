@@ -11,7 +11,7 @@ from feilun.store.blobs import FolderBlobs
 from feilun.store.border import Place, crossing
 from feilun.store.chain import flaws
 from feilun.store.engines import writing
-from feilun.store.pen import insert, write_new
+from feilun.store.pen import Pen, insert
 from feilun.store.rows import Row, StoredRow, from_row, to_row
 from feilun.store.schema import log
 from feilun.store.walk import check_inside, last_row, walk
@@ -51,6 +51,7 @@ class SqlStore:
         self._blobs = blobs
         self._place = place
         self._closed = False
+        self._pen = Pen(engine)
         self._writer = Writer(self._write)
 
     def append(self, *records: Record) -> None:
@@ -149,7 +150,7 @@ class SqlStore:
         rows = [row for batch in batches for row in batch]
         with crossing(self._place):
             # Nearly always all are news, so the log is asked only after that was wrong.
-            if write_new(self.engine, rows):
+            if self._pen.write_new(rows):
                 return [None] * len(batches)
             with writing(self.engine) as connection:
                 outcomes, news = _sort_out(batches, _digests(connection, rows))
