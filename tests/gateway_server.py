@@ -49,11 +49,12 @@ def running(
     *,
     upstream: Upstream | None = None,
     args: tuple[str, ...] = (),
+    through: tuple[str, ...] = (),
 ) -> Iterator[Running]:
     """Start one, and end it by SIGTERM: it must leave in good order, with no traceback.
 
-    `toml` comes over the usual `feilun.toml`, key by key. A process that a test has ended
-    by itself is asked nothing more.
+    `toml` comes over the usual `feilun.toml`, key by key. `through` is a command that becomes
+    the one that follows it. A process that a test has ended by itself is asked nothing more.
     """
     with ExitStack() as stack:
         model = upstream or stack.enter_context(Upstream())
@@ -61,8 +62,8 @@ def running(
         config.write_text(tomlkit.dumps(_over(_usual(model), tomllib.loads(toml))), "utf-8")
         process = stack.enter_context(
             subprocess.Popen(
-                [sys.executable, "-c", _UP, "--config", str(config), "--store", str(store),
-                 "--port", "0", "--json", *args],
+                [*through, sys.executable, "-c", _UP, "--config", str(config), "--store",
+                 str(store), "--port", "0", "--json", *args],
                 stdout=subprocess.PIPE,
                 stderr=stack.enter_context(log.open("a", encoding="utf-8")),
                 env={**os.environ, **(env or {})},

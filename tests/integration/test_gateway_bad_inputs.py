@@ -10,6 +10,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 from gateway_server import Running, running
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 _PATIENCE = 6.0  # seconds; who has heard nothing until then calls it a hang
 _CHAT = "/v1/chat/completions"
@@ -202,6 +204,26 @@ def test_a_request_with_two_framings_is_never_read_as_two(server: Running) -> No
         heard = _hear_all(wire, _asking(smuggled, _CHUNKED).replace(b"KEY", server.key.encode()))
     assert len(_statuses(heard)) <= 1
     assert 200 not in _statuses(heard)
+
+
+_FRAGMENTS = (
+    b"POST " + _CHAT.encode() + b" HTTP/1.1\r\n", b"GET /healthz HTTP/1.1\r\n", b"\r\n",
+    b"authorization: Bearer KEY\r\n", b"content-length: 5\r\n", _CHUNKED + b"\r\n", _GOOD, b"{",
+    b"5\r\nhello\r\n", b"0\r\n\r\n", b"connection: close\r\n", b"expect: 100-continue\r\n",
+    b"upgrade: websocket\r\nconnection: upgrade\r\n", _asking(), _asking()[:-9],
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.sampled_from(_FRAGMENTS), st.binary(max_size=80)), max_size=12))
+@settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_bytes_come_there_is_an_answer_or_the_door(
+    server: Running, sent: list[bytes]
+) -> None:
+    with _connected(server) as wire:
+        wire.sendall(b"".join(sent).replace(b"KEY", server.key.encode()))
+        wire.shutdown(socket.SHUT_WR)
+        heard = _hear_all(wire, b"")
+    assert not _statuses(heard) or max(_statuses(heard)) < 500
 
 
 @pytest.mark.parametrize("cut", [1, 10, 60, len(_asking()) - 5])

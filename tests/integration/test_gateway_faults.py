@@ -1,8 +1,10 @@
 """Bad engines and clients: one clear error in time, nothing left behind, the next call is well."""
 
 import asyncio
+import gzip
 import json
 import socket
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +19,7 @@ from feilun.store import open_store
 from feilun.testing import upstream as up
 from feilun.testing.upstream import Behaviour, Exchange, Upstream
 
-_LIMIT = 4.0  # seconds in which a client knows: the engines' timeouts are below one each
+_LIMIT = 8.0  # seconds in which a client knows: the engines' timeouts are 2 in all
 _TOML = """
 [engines.mock]
 retries = 0
@@ -25,6 +27,11 @@ timeouts = {connect = 0.5, first_byte = 0.6, idle = 0.6, total = 2.0}
 """
 _SAID: dict[str, Json] = {"choices": [{"index": 0, "delta": {"content": "Hi"}}]}
 _EVENT = up.event(_SAID)
+_JSON = up.whole(b'{"object":"chat.completion","choices":[]}')
+_LONG_EVENT = up.event({"choices": [{"index": 0, "delta": {"content": "x" * (1 << 16)}}]})
+_BOMB = gzip.compress(bytes(1 << 24)) * 64  # 1 MB that unpacks to 1 GB
+
+_answered: defaultdict[Path, list[str]] = defaultdict(list)  # ids of calls, by store
 
 FAULTS: dict[str, Behaviour] = {
     "hangs": up.hang,
@@ -54,6 +61,19 @@ FAULTS: dict[str, Behaviour] = {
     "429 with Retry-After": up.error(429, retry_after="7"),
     "400": up.error(400),
     "401": up.error(401),
+    "resets in the head": up.reset_at(_JSON, 20),
+    "resets in the JSON": up.reset_at(_JSON, len(_JSON) - 9),
+    "hangs in the JSON": up.hang_after(_JSON[:-9]),
+    "drips the head": up.drip(_JSON, 0.05),
+    "drips the stream": up.drip(up.SSE_HEAD + up.chunk(_EVENT) * 9, 0.05, 40),
+    "a head without end": up.endless(b"x-a: b\r\n", up.head(200)[:-2]),
+    "announcements without end": up.endless(up.head(100), b""),
+    "trailers without end": up.endless(b"x: y\r\n", up.SSE_HEAD + b"0\r\n"),
+    "a body without end": up.endless(up.chunk(_LONG_EVENT)),
+    "a line without end": up.endless(up.chunk(b"x" * (1 << 16)), up.SSE_HEAD + up.chunk(b"data: ")),
+    "two lengths": up.raw(up.head(200, [("content-length", "5"), ("content-length", "6")]) + b"no"),
+    "another protocol": up.raw(up.head(101, [("upgrade", "x"), ("connection", "upgrade")])),
+    "a gzip bomb": up.raw(up.whole(_BOMB, extra=[("content-encoding", "gzip")])),
 }
 
 
@@ -67,17 +87,27 @@ def second() -> Iterator[Upstream]:
 def server(tmp_path_factory: pytest.TempPathFactory, second: Upstream) -> Iterator[Running]:
     toml = _TOML + (
         f'[engines.second]\nurl = "{second.url}"\nmodels = ["spare"]\n'
+        f'[engines.nameless]\nurl = "http://{"a" * 70}.example/v1"\nmodels = ["unknown"]\n'
         '[aliases]\nboth = ["mock-small", "spare"]\n'
     )
     with running(tmp_path_factory.mktemp("gateway"), toml) as found:
         yield found
+        end(found.process, found.log)
+        _check_kept(found.store)
+
+
+def test_there_are_forty_faults() -> None:
+    assert len(FAULTS) == 40
 
 
 def _ask(server: Running, *, stream: bool, model: str = "mock-small") -> httpx.Response:
     body = {"model": model, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
-    return httpx.post(
+    answer = httpx.post(
         server.url + "/v1/chat/completions", json=body, headers=server.headers, timeout=_LIMIT
     )
+    if answer.status_code == 200:
+        _answered[server.store].append(answer.headers["x-feilun-call"])
+    return answer
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["JSON", "SSE"])
@@ -101,6 +131,13 @@ def test_an_engine_that_is_not_there_is_said_to_be_away(server: Running, stream:
         server.upstream.come_back()
     assert answer.status_code == 502
     assert "cannot be reached" in answer.json()["error"]["message"]
+    _check_well(server)
+
+
+def test_an_engine_whose_name_nobody_knows_is_said_to_be_away(server: Running) -> None:
+    answer = _ask(server, stream=False, model="unknown")
+    assert answer.status_code == 502
+    assert answer.json()["error"]["message"]
     _check_well(server)
 
 
@@ -200,3 +237,11 @@ def _check_well(server: Running) -> None:
         assert answer.status_code == 200, answer.text
     assert server.upstream.wait_until(lambda: server.upstream.connections_open <= 2, 3)
     assert not server.upstream.failures
+
+
+def _check_kept(folder: Path) -> None:
+    """The store is whole, and has each call that was answered exactly once."""
+    with closing(open_store(folder)) as store:
+        assert list(store.check()) == []
+        kept = Counter(call.id for call in store.read(Call))
+    assert {id: kept[id] for id in _answered[folder]} == dict.fromkeys(_answered[folder], 1)

@@ -19,6 +19,8 @@ from feilun.store import open_store
 from feilun.testing.upstream import error
 
 _ENGINE_SECRET = "sk-of-the-engine-0123456789"  # noqa: S105 - of no engine
+_SHOWN = ("cmdline", "comm", "status")
+_KEY = re.compile(rb"fl_live_\w{16}|sk-[A-Za-z0-9-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY")
 _SENT_BY = ("authorization", "x-api-key")
 _CHAT = {"model": "mock-small", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -99,6 +101,34 @@ def test_no_secret_lies_in_the_store_the_log_or_an_answer(tmp_path: Path) -> Non
         assert not [text[:200] for text in heard if secret.encode() in text]
     assert {each["authorization"] for each in passed} == {f"Bearer {_ENGINE_SECRET}"}
     assert server.key not in repr(server)
+
+
+def test_no_secret_lies_in_what_a_shot_gateway_leaves_behind_or_shows_of_itself(
+    tmp_path: Path,
+) -> None:
+    toml = '[engines.mock]\nretries = 0\nkey_env = "ENGINE_SECRET"\n'
+    with running(tmp_path, toml, {"ENGINE_SECRET": _ENGINE_SECRET}) as server:
+        for script in ([], [error(500)]):
+            server.upstream.script = list(script)
+            _said(server, server.headers, stream=False)
+        shown = [Path(f"/proc/{server.process.pid}/{name}").read_bytes() for name in _SHOWN]
+        server.process.kill()
+        server.process.wait()
+    left = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert "feilun.db-wal" in left  # nobody has tidied up
+    for secret in (server.key, server.key[8:-4], _ENGINE_SECRET):
+        assert not [name for name, text in left.items() if secret.encode() in text]
+        assert not [text for text in shown if secret.encode() in text]
+
+
+def test_no_file_of_the_source_holds_a_key() -> None:
+    source = Path(__file__).parents[2] / "src"
+    found = [
+        path
+        for path in source.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and _KEY.search(path.read_bytes())
+    ]
+    assert not found
 
 
 def _ask(server: Running, route: Route, header: str, key: str) -> int:

@@ -15,7 +15,8 @@ from feilun.store import open_store
 from feilun.testing.upstream import Upstream
 
 _CLIENTS = 8
-_LOAD = (0.15, 0.5)  # seconds of load before the blow, drawn anew each round
+_ANSWERS = (8, 60)  # before the blow, drawn anew each round: a slow machine sees as many
+_AIM = 0.05  # seconds at most from then to the blow, which meets the calls at any step
 
 
 def test_25_kills_lose_no_answered_call(tmp_path: Path) -> None:
@@ -33,7 +34,9 @@ def _kill_and_count(folder: Path, rounds: int) -> None:
             with running(folder, upstream=upstream) as server:
                 restarts.append(monotonic() - begun)
                 key = server.key or key  # shown once, by the first
-                acked += _load_until_killed(server, key, chance.uniform(*_LOAD))
+                acked += _load_until_killed(
+                    server, key, chance.randint(*_ANSWERS), chance.uniform(0, _AIM)
+                )
     with closing(open_store(folder / "store")) as store:
         kept = Counter(call.id for call in store.read(Call))
     lost = [id for id in acked if kept[id] == 0]
@@ -47,32 +50,44 @@ def _kill_and_count(folder: Path, rounds: int) -> None:
     assert max(kept.values()) == 1
 
 
-def _load_until_killed(server: Running, key: str, seconds: float) -> list[str]:
+def _load_until_killed(server: Running, key: str, answers: int, aim: float) -> list[str]:
     """The ids of the calls whose last byte came before the process was shot."""
     acked: list[str] = []
+    enough = threading.Event()
     clients = [
-        threading.Thread(target=_ask_on, args=(server.url, key, number % 2 == 0, acked))
+        threading.Thread(
+            target=_ask_on, args=(server.url, key, number % 2 == 0, acked, answers, enough)
+        )
         for number in range(_CLIENTS)
     ]
-    blow = threading.Timer(seconds, server.process.kill)
-    for each in (blow, *clients):
+    for each in clients:
         each.start()
+    enough.wait()
+    blow = threading.Timer(aim, server.process.kill)
+    blow.start()
     for each in (blow, *clients):
         each.join()
     server.process.wait()
     return acked
 
 
-def _ask_on(url: str, key: str, stream: bool, acked: list[str]) -> None:
-    """Ask until nobody answers, JSON and streams in turn."""
+def _ask_on(
+    url: str, key: str, stream: bool, acked: list[str], answers: int, enough: threading.Event
+) -> None:
+    """Ask until nobody answers, JSON and streams in turn; say when all have enough answers."""
     headers = {"authorization": f"Bearer {key}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=10) as client:
-        while True:
-            stream = not stream
-            body = {"model": "mock-small", "stream": stream, "messages": []}
-            try:
-                answer = client.post("/v1/chat/completions", json=body)
-            except httpx.TransportError:
-                return
-            assert answer.status_code == 200, answer.text
-            acked.append(answer.headers["x-feilun-call"])
+    try:
+        with httpx.Client(base_url=url, headers=headers, timeout=10) as client:
+            while True:
+                stream = not stream
+                body = {"model": "mock-small", "stream": stream, "messages": []}
+                try:
+                    answer = client.post("/v1/chat/completions", json=body)
+                except httpx.TransportError:
+                    return
+                assert answer.status_code == 200, answer.text
+                acked.append(answer.headers["x-feilun-call"])
+                if len(acked) >= answers:
+                    enough.set()
+    finally:
+        enough.set()  # a client that fails must not leave the others waiting for its answers

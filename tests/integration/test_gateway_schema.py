@@ -14,7 +14,7 @@ from schemathesis.openapi import from_dict
 from feilun.gateway.openapi import document
 from feilun.gateway.routes import ROUTES
 
-_EXAMPLES = 15
+_EXAMPLES = 50
 _CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,

@@ -88,6 +88,29 @@ for n in range(1, rounds + 1):
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+# Blobs, put by a child in which every second call of a kind fails, until it has failed often.
+PUTTERS = """
+import os, sys
+from pathlib import Path
+from feilun.errors import StoreError
+from feilun.store.blobs import FolderBlobs
+
+rounds, blobs, told = int(sys.argv[1]), FolderBlobs(Path(sys.argv[2])), {}
+child = os.fork()  # strace counts its calls from here
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+for n in range(rounds):
+    try:
+        told[n] = blobs.put(b"%d" % n)
+    except StoreError:
+        pass
+for n, address in told.items():
+    assert blobs.fetch(address) == b"%d" % n
+for n in range(rounds):
+    assert blobs.fetch(blobs.put(b"%d" % n)) == b"%d" % n
+print(rounds - len(told))
+"""
+
 # A disk of three megabytes, which grows at the end.
 FULL = """
 import subprocess, sys
@@ -171,6 +194,26 @@ def test_a_store_that_a_failing_disk_did_not_let_be_made_can_be_made_afterwards(
         with closing(open_store(tmp_path / str(n))) as store:
             store.append(a_call("1"))
             assert list(store.check()) == []
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace: apt-get install strace")
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [("openat", "EIO"), ("write", "ENOSPC"), ("fsync", "EIO"), ("rename", "EIO")],
+)
+def test_a_blob_whose_writing_fails_is_refused_and_is_never_half_there(
+    tmp_path: Path, call: str, error: str
+) -> None:
+    rule = f"inject={call}:error={error}:when=1..{ROUNDS - 1}+2"
+    traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", rule]
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    putters = [sys.executable, "-c", PUTTERS, str(2 * ROUNDS), str(blobs)]
+    done = run(*traced, *putters)
+    if NOT_HERE in done.stderr:
+        pytest.skip("strace may not trace here")
+    assert done.returncode == 0, done.stderr
+    assert ROUNDS // 8 <= int(done.stdout) <= ROUNDS // 2  # a put has one call of a kind, or a few
 
 
 def _told_without_a_sync(trace: Path) -> list[str]:

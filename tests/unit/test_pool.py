@@ -455,26 +455,18 @@ def test_closing_the_pool_breaks_off_what_is_arriving(run: Run, up: Upstream) ->
     run(body)
 
 
-@pytest.mark.parametrize(
-    ("begin", "timeouts", "message"),
-    [
-        (b"", Timeouts(5, first_byte=0.05), "did not begin to answer"),
-        (b"HTTP/1.1 200 OK\r\nx: ", Timeouts(5, first_byte=0.05), "did not begin to answer"),
-        (SSE_HEAD, Timeouts(5, 10, idle=0.05), "fell silent"),
-        (SSE_HEAD + chunk(b"x"), Timeouts(5, 10, 10, total=0.1), "had not finished"),
-    ],
-    ids=["no head", "half a head", "no body", "no end"],
-)
-def test_a_server_that_falls_silent_is_given_up(
-    run: Run, up: Upstream, begin: bytes, timeouts: Timeouts, message: str
+@pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nx: "], ids=["no head", "half a head"])
+def test_a_server_that_falls_silent_is_given_up_and_its_connection_closed(
+    run: Run, up: Upstream, begin: bytes
 ) -> None:
     async def body(pool: Pool) -> None:
-        with pytest.raises(TimedOut, match=message):
-            await (await post(pool, at(up), timeouts=timeouts)).read(LIMIT)
+        with pytest.raises(TimedOut, match="did not begin to answer"):
+            await post(pool, at(up), timeouts=Timeouts(10, first_byte=0.05))
         await until(lambda: pool.open == 0)
 
     up.behave(hang_after(begin) if begin else hang)
     run(body)
+    assert up.wait_until(lambda: up.connections_open == 0)
 
 
 def test_a_later_request_may_be_less_patient_than_the_one_before(run: Run, up: Upstream) -> None:
@@ -608,6 +600,56 @@ class _Pipe(asyncio.Transport):
 
     def abort(self) -> None:
         self.closed = True
+
+
+class _Handset(asyncio.SelectorEventLoop):
+    """A loop whose clock is set by hand."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("begin", "due", "message"),
+    [
+        ([], 3.0, "did not begin to answer in 3.0 s"),
+        ([b"HTTP/1.1 200 OK\r\nx: "], 3.0, "did not begin to answer in 3.0 s"),
+        ([SSE_HEAD], 5.0, "fell silent in its answer for 5.0 s"),
+        ([SSE_HEAD, chunk(b"x"), chunk(b"y"), chunk(b"z")], 10.0, "had not finished .* 10.0 s"),
+    ],
+    ids=["no head", "half a head", "no body", "no end"],
+)
+def test_a_silence_is_given_up_when_it_is_too_long_and_not_before(
+    begin: list[bytes], due: float, message: str
+) -> None:
+    """Pieces come every two seconds; first byte, idle and total are 3, 5 and 10."""
+
+    async def work() -> None:
+        connection, pipe = Connection(Pool(), "http://x", [], loop), _Pipe()
+        connection.connection_made(pipe)
+        asking = asyncio.create_task(_ask_and_read(connection, Timeouts(10, 3, 5, 10)))
+        await asyncio.sleep(0)
+        for n, piece in enumerate(begin):
+            loop.now = 2.0 * n
+            connection.data_received(piece)
+        for now, over in [(due - 0.1, False), (due, True)]:
+            loop.now = now
+            for _ in range(10):  # more turns than a timer and a task need
+                await asyncio.sleep(0)
+            assert asking.done() is over
+        assert pipe.closed
+        with pytest.raises(TimedOut, match=message):
+            await asking
+
+    loop = _Handset()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(work())
+
+
+async def _ask_and_read(connection: Connection, timeouts: Timeouts) -> bytes:
+    return await (await connection.ask(b"", b"", False, timeouts)).read(LIMIT)
 
 
 async def receive(segments: list[bytes], lost: bool = True) -> tuple[int, bytes, bool]:

@@ -5,15 +5,18 @@ named: at first, a model server that answers well.
 """
 
 import asyncio
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
-from types import TracebackType
+from contextlib import suppress
 
 from feilun.testing.upstream.exchange import Behaviour, Exchange, Request
 from feilun.testing.upstream.model import model_server
 
 LONGEST_LINE = 1 << 27  # of a request: this server is no place to test limits of requests
+BACKLOG = 1024
+HANDSHAKE_SECONDS = 5.0
 
 
 class Upstream:
@@ -35,7 +38,8 @@ class Upstream:
         self._loop = asyncio.new_event_loop()
         self._changed = threading.Condition()
         self._wires: set[_Wire] = set()
-        self._server: asyncio.Server | None = None
+        self._welcomes: set[asyncio.Task[None]] = set()
+        self._door: socket.socket | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="feilun-upstream")
         self.port = 0
 
@@ -55,7 +59,7 @@ class Upstream:
 
     def go_away(self) -> None:
         """Stop listening and drop all connections: whoever asks now is refused."""
-        self._call(self._hang_up)
+        self._await(self._hang_up())
 
     def come_back(self) -> None:
         """Listen again, on the same port."""
@@ -71,13 +75,7 @@ class Upstream:
         self._await(self._listen())
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._call(self._hang_up)
+    def __exit__(self, *_: object) -> None:
         self._await(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -97,39 +95,52 @@ class Upstream:
             self._changed.notify_all()
 
     async def _listen(self) -> None:
-        self._server = await self._loop.create_server(
-            lambda: _Wire(self, self._loop), "127.0.0.1", self.port, ssl=self._tls, backlog=1024
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._door = socket.create_server(("127.0.0.1", self.port), backlog=BACKLOG)
+        self._door.setblocking(False)
+        self.port = self._door.getsockname()[1]
+        self._loop.add_reader(self._door, self._accept, self._door)
 
-    def _hang_up(self) -> None:
-        if self._server:
-            self._server.close()
+    def _accept(self, door: socket.socket) -> None:
+        """Take the next who waits.
+
+        An `asyncio.Server` would do it, but not end well: one that is closed between an
+        accept and the first step of what follows it loses that socket (Python 3.11).
+        """
+        with suppress(OSError):  # who waited has gone, or no file is left for him
+            accepted, _ = door.accept()
+            welcome = self._loop.create_task(self._welcome(accepted))
+            self._welcomes.add(welcome)
+            welcome.add_done_callback(self._welcomes.discard)
+
+    async def _welcome(self, accepted: socket.socket) -> None:
+        with suppress(OSError):  # a handshake that failed
+            await self._loop.connect_accepted_socket(
+                lambda: _Wire(self, self._loop),
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_SECONDS if self._tls else None,
+            )
+
+    async def _hang_up(self) -> None:
+        door, self._door = self._door, None
+        if door:
+            self._loop.remove_reader(door)
+            door.close()
+        await asyncio.gather(*self._welcomes)
         for wire in list(self._wires):
             wire.transport.abort()
+        while self._wires:
+            await asyncio.sleep(0)
 
     async def _end(self) -> None:
-        for _ in range(10):  # a connection that is being accepted must not be cut off half made
-            await asyncio.sleep(0)
+        await self._hang_up()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for _ in range(3):  # what was accepted a moment ago gets its `connection_made` now
-            await asyncio.sleep(0)
-            for wire in list(self._wires):
-                wire.transport.abort()
-        while self._wires:
-            await asyncio.sleep(0)
 
     def _await(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    def _call(self, act: Callable[[], None]) -> None:
-        async def run() -> None:
-            act()
-
-        self._await(run())
 
 
 class _Wire(asyncio.Protocol):
