@@ -18,16 +18,27 @@ from feilun.ports import Prediction
 from feilun.records import (
     KINDS,
     Adoption,
+    Alarm,
     Audit,
+    Between,
+    Bill,
+    BillLine,
     Call,
+    CurvePoint,
+    Drift,
     Example,
     Feedback,
     Json,
     Key,
     Limits,
+    Measured,
     Money,
+    Plan,
     Record,
     Scope,
+    Skip,
+    Trial,
+    WhyAlarm,
     decode,
     encode,
     stable_json,
@@ -129,7 +140,7 @@ def one_of_each() -> dict[str, Record]:
 
 
 def _at_the_door() -> dict[str, Record]:
-    """An adoption and a key with every field filled."""
+    """What a stand does not make by itself, with every field filled."""
     adoption = Adoption(
         id="adoption-1", task=KIOSK.task, at=KIOSK.at, system="Today is <*>. Name the shelf.",
         head="The customer said: ", tail="\nOne word.", format={"type": "object"},
@@ -145,7 +156,47 @@ def _at_the_door() -> dict[str, Record]:
         ),
         revoked=True,
     )  # fmt: skip
-    return {record.kind: record for record in (adoption, key)}
+    trial = Trial(
+        id="trial-2", task=KIOSK.task, at=KIOSK.at, trial="trial-1", variant="candidate-1",
+        threshold=0.75, slices={"label:drinks": 0.75, "label:fruit": 0.9}, how="canary", share=0.1,
+        certificate="proof-1", reason="shown worse", ended=True,
+    )  # fmt: skip
+    plan = Plan(
+        id="plan-1", task=KIOSK.task, at=KIOSK.at, seen=1234, trainer="linear", do="audit",
+        quantity=60, examples=500, audits=170, coverage=Between(mid=0.8, low=0.7, high=0.9),
+        certified=0.85, serves_now=0.1, calls_per_day=Between(mid=200, low=180, high=220),
+        wait_days=1.5, cost=Money(amount=Decimal("1.20"), currency="CNY"), device_seconds=0.5,
+        gain_per_day=Between(mid=2, low=0, high=3), returned=Between(mid=150, low=-1.2, high=230),
+        horizon_days=90, currency="CNY", per_money=Decimal("125.0"),
+        curve=(CurvePoint(examples=60, tested=400, loss=0.3),), prices=("price-1",),
+        measured=Measured(training=0.4, answer=0.0002), unknown=("the price of label:person",),
+    )  # fmt: skip
+    alarm = Alarm(
+        id="alarm-1", task=KIOSK.task, at=KIOSK.at, release="move-1", variant="candidate-1",
+        why=WhyAlarm.NEVER, alpha=0.0152, evidence=65.75, seen=140, mean=0.21, limit=0.1,
+        last="audit-1", rule="no tea as food",
+    )  # fmt: skip
+    drift = Drift(
+        id="drift-1", task=KIOSK.task, at=KIOSK.at, release="move-1", what="confidence",
+        evidence=104.5, limit=100.0, seen=900, last="call-1",
+    )  # fmt: skip
+    bill = Bill(
+        id="bill-1", task="*", at=KIOSK.at, provider="openai", first=KIOSK.at.date(),
+        last=KIOSK.at.date(), currency="USD", total=Decimal("1.53"), digest="0" * 64,
+        names={"large-1-2026-01-01": "large-1"},
+        lines=(
+            BillLine(
+                model="large-1-2026-01-01", item="input_token", quantity=Decimal(600_000),
+                amount=Decimal("1.50"), day=KIOSK.at.date(),
+            ),
+            BillLine(model="", item="web search", quantity=None, amount=Decimal("0.03")),
+        ),
+    )  # fmt: skip
+    skip = Skip(
+        id="skip-1", task=KIOSK.task, at=KIOSK.at, call="call-1", reason="cut off in the middle"
+    )
+    made = (adoption, key, alarm, drift, trial, plan, bill, skip)
+    return {record.kind: record for record in made}
 
 
 class _Kiosk:

@@ -1,5 +1,6 @@
 """A request becomes a call: the student where it is certified to be sure, else the teacher."""
 
-from feilun.answer.cascade import Answerer, Asked, Begun, Serving
+from feilun.answer.begun import Asked, Begun, Serving
+from feilun.answer.cascade import Answerer
 
 __all__ = ["Answerer", "Asked", "Begun", "Serving"]

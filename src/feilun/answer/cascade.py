@@ -5,57 +5,24 @@ An answer is made in two steps, so that whoever waits for the teacher may wait a
 teacher said. `answer` is both steps with the teacher that was attached.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
+from functools import partial
 
+from feilun.answer.begun import Asked, Begun, Serving, missing, predict
+from feilun.answer.trying import Trying, begin_tried, beside
 from feilun.errors import EngineError, StoreError, TaskError, TrainerError
 from feilun.ports import Answer, Clock, Engine, Prediction, Student
-from feilun.records import Call, Ended, Json, Release, Task, WhyTeacher
-from feilun.tasks import check_input, is_valid
-
-
-class Asked(NamedTuple):
-    """An input that wants an answer, and what its call is to say of who asked.
-
-    `id` is the call's; without one it gets one. `key` is the `Key` that asked.
-    """
-
-    input: Json
-    id: str | None = None
-    parent: str | None = None
-    key: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What the pointer points at, loaded: a student and the threshold it is certified for.
-
-    `student` is None where the release's artefact could not be read.
-    """
-
-    release: Release
-    student: Student | None
-
-
-class Begun(NamedTuple):  # cheap to make: one for each call of a busy gateway
-    """A call on its way: what the student said, and `why` the teacher has the last word.
-
-    `why` is None where the student has it. `student_seconds` is this call's share of a
-    batch, and `seconds` the whole batch, for which it waited.
-    """
-
-    asked: Asked
-    id: str
-    at: datetime
-    audit_rate: float
-    serving: Serving | None
-    prediction: Prediction | None = None
-    why: WhyTeacher | None = None
-    student_seconds: float = 0.0
-    seconds: float = 0.0
+from feilun.records import Call, Ended, Json, Release, Task, Trial, WhyTeacher
+from feilun.tasks import (
+    Drawing,
+    check_input,
+    check_tenant,
+    common_rate,
+    forbidden,
+    is_valid,
+    rate_of,
+    threshold_of,
+)
 
 
 class Answerer:
@@ -63,6 +30,9 @@ class Answerer:
 
     `load` gives None for a release that the task does not accept: then there is none. All
     may be called from any thread: a call goes on with the student that it began with.
+
+    During a trial (`try_out`) the candidate or the incumbent has the first word, and
+    `beside` adds to the finished call what the other would have said.
     """
 
     def __init__(
@@ -77,18 +47,30 @@ class Answerer:
         self._clock = clock
         self._load = load
         self._serving: Serving | None = None
+        self._trying: Trying | None = None
+        self._drawing: Drawing | None = None
 
     def point(self, release: Release | None) -> None:
         """From now on answer as `release` says; None, or no variant, means the teacher."""
         if release is None or release.variant is None:
             self._serving = None
             return
+        about = (release.threshold, release.slices, release.id)
         try:
             student = self._load(release)
         except (StoreError, TrainerError):
-            self._serving = Serving(release, None)
+            self._serving = Serving(release.variant, None, *about)
         else:
-            self._serving = Serving(release, student) if student else None
+            self._serving = Serving(release.variant, student, *about) if student else None
+
+    def try_out(self, trial: Trial, student: Student) -> None:
+        """From now on `student` is on trial."""
+        candidate = Serving(trial.variant, student, trial.threshold, trial.slices)
+        self._trying = Trying(trial, candidate)
+
+    def draw(self, drawing: Drawing | None) -> None:
+        """From now on draw calls for audits as `drawing` says; None, as often as is asked for."""
+        self._drawing = drawing
 
     def answer(
         self,
@@ -97,23 +79,31 @@ class Answerer:
         audit_rate: float,
         id: str | None = None,
         parent: str | None = None,
+        tenant: str | None = None,
     ) -> Call:
         """Answer one input. `audit_rate` is the probability with which it is to be audited.
+
+        While a student serves it is never 0, and what `draw` was told multiplies it.
 
         Raises TaskError for an input or an output of the teacher that breaks its schema, and
         EngineError where the teacher does not answer.
         """
         if wrong := check_input(self.task, input):
             raise TaskError(f"Task {self.task.task}: {wrong}")
-        begun = self.begin(Asked(input, id, parent), audit_rate=audit_rate)
-        if begun.why is None:
-            return self.by_student(begun)
+        if tenant is not None:
+            check_tenant(tenant)
+        begun = self.begin(Asked(input, id, parent, tenant=tenant), audit_rate=audit_rate)
+        call = self.by_student(begun) if begun.why is None else self._ask_teacher(begun)
+        return call if call.trial is None else self.beside([call])[0]
+
+    def _ask_teacher(self, begun: Begun) -> Call:
         if self._teacher is None:
             raise EngineError(
                 f"Task {self.task.task}: no teacher is attached. "
                 f"Pass teachers={{{self.task.task!r}: engine}}."
             )
-        return self.by_teacher(begun, self._teacher.answer(self.task, input), self._teacher.name)
+        said = self._teacher.answer(self.task, begun.asked.input)
+        return self.by_teacher(begun, said, self._teacher.name)
 
     def begin(self, asked: Asked, *, audit_rate: float) -> Begun:
         """Ask the student: who has the last word?"""
@@ -122,19 +112,32 @@ class Answerer:
     def begin_many(self, asked: Sequence[Asked], *, audit_rate: float) -> list[Begun]:
         """The same for several inputs at once, which costs each of them less."""
         ids = [each.id or self._clock.new_id() for each in asked]
-        at, serving = self._clock.now(), self._serving
+        at, serving, trying = self._clock.now(), self._serving, self._trying
+        if trying is not None:
+            rate = common_rate(audit_rate, self._drawing)
+            begin = partial(Begun, at=at, audit_rate=rate, trial=trying.trial.trial)
+            return begin_tried(trying, serving, asked, ids, begin, self._why)
         if serving is None or serving.student is None:
-            why = WhyTeacher.UNREADABLE if serving else WhyTeacher.NO_RELEASE
             return [
-                Begun(each, id, at, audit_rate, serving, why=why)
+                Begun(each, id, at, audit_rate, serving, why=missing(serving))
                 for each, id in zip(asked, ids, strict=True)
             ]
-        said, seconds = _predict(serving.student, asked)
+        said, seconds = predict(serving.student, asked)
         share = round(seconds / max(len(asked), 1), 6)
-        return [
-            Begun(each, id, at, audit_rate, serving, one, self._why(serving, one), share, seconds)
-            for each, id, one in zip(asked, ids, said, strict=True)
-        ]
+        drawing = self._drawing
+        common = common_rate(audit_rate, drawing)
+        begun = []
+        for each, id, one in zip(asked, ids, said, strict=True):
+            why, rate = self._why(serving, each, one), common
+            if why is None:
+                rate = rate_of(common, drawing, each.input, one.output, each.tenant or each.key)
+            begun.append(
+                Begun(
+                    each, id, at, rate, serving, one, why, share, seconds,
+                    common_rate=common if rate > common else None,
+                )
+            )  # fmt: skip
+        return begun
 
     def by_student(self, begun: Begun) -> Call:
         """The call that the student answered. Raises ValueError where it has not the last word."""
@@ -143,7 +146,7 @@ class Answerer:
         return Call(
             **self._facts(begun),
             output=begun.prediction.output,
-            variant=begun.serving.release.variant or "",
+            variant=begun.serving.variant,
             by="student",
             seconds=begun.seconds,
             device="cpu",
@@ -179,6 +182,14 @@ class Answerer:
             ended=ended,
         )
 
+    def beside(self, calls: Sequence[Call]) -> list[Call]:
+        """Finished calls of a trial, each with what whoever did not lead would have said.
+
+        No call fails by it: where that one cannot answer, nothing is added. To be given the
+        calls as they were answered, before their inputs are hashed or redacted.
+        """
+        return beside(self._trying, self._serving, calls, self._why) if self._trying else [*calls]
+
     def _facts(self, begun: Begun) -> dict[str, Json]:
         """What a call says, whoever answered it."""
         return {
@@ -189,22 +200,23 @@ class Answerer:
             "parent": begun.asked.parent,
             "key": begun.asked.key,
             "audit_rate": begun.audit_rate,
-            "release": begun.serving.release.id if begun.serving else None,
+            "common_rate": begun.common_rate,
+            "tenant": begun.asked.tenant,
+            "trial": begun.trial,
+            "release": begun.serving.release if begun.serving else None,
             "confidence": begun.prediction.confidence if begun.prediction else None,
             "student_seconds": begun.student_seconds,
         }
 
-    def _why(self, serving: Serving, said: Prediction) -> WhyTeacher | None:
+    def _why(self, serving: Serving, asked: Asked, said: Prediction) -> WhyTeacher | None:
         if not is_valid(self.task, said.output):
             return WhyTeacher.INVALID
-        threshold = serving.release.threshold
+        if forbidden(self.task, said.output):
+            return WhyTeacher.FORBIDDEN
+        threshold = serving.threshold
+        if serving.slices is not None:
+            tenant = asked.tenant or asked.key
+            threshold = threshold_of(serving.slices, asked.input, said.output, tenant)
         if threshold is None or said.confidence < threshold:
             return WhyTeacher.UNSURE
         return None
-
-
-def _predict(student: Student, asked: Sequence[Asked]) -> tuple[list[Prediction], float]:
-    """What the student says of each input, and how long it took."""
-    started = time.perf_counter()
-    said = student.predict_many([each.input for each in asked])
-    return said, round(time.perf_counter() - started, 6)

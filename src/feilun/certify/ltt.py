@@ -14,6 +14,7 @@ a second, and a gateway that only answers starts without them.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,7 @@ def fewest(max_loss: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log1p(-max_loss))
 
 
+@lru_cache(maxsize=1024)  # slices ask for the same again
 def enough(max_loss: float, delta: float, loss: float, limit: int = 5_000) -> int | None:
     """How many served audits prove the line with probability `_POWER`, if `loss` is true.
 
@@ -108,6 +110,7 @@ def _passes(n: int, max_loss: float, delta: float, loss: float) -> bool:
     return _chance(n, max_loss, delta, loss) >= _POWER
 
 
+@lru_cache(maxsize=8192)  # a plan looks some hundred times, at the same few sizes
 def _chance(n: int, max_loss: float, delta: float, loss: float) -> float:
     """The probability that n audits prove the line, if `loss` is the true loss (0 or 1 each)."""
     from scipy.stats import binom
@@ -140,6 +143,13 @@ def look(confidences: Floats, losses: Floats, max_loss: float, delta: float, fir
         upper=_upper(means[best] * served[best], int(served[best]), delta),
         tested=int(served[0]),
     )
+
+
+def of_served(losses: Floats, delta: float) -> Found:
+    """What the losses of calls say that are served at several thresholds, each proved alone."""
+    n = len(losses)
+    mean = float(losses.mean())
+    return Found(None, n, mean, _upper(mean * n, n, delta), n)
 
 
 def _sequence(confidences: Floats, first: int) -> Floats:

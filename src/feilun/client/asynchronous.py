@@ -44,14 +44,17 @@ class AsyncAsking(Generic[In_contra, Out]):
         self._client = client
         self._typed = typed
 
-    async def __call__(self, input: In_contra, *, parent: str | None = None) -> AsyncAnswered[Out]:
-        """Answer one input; `parent` is the id of the call that it is a part of.
+    async def __call__(
+        self, input: In_contra, *, parent: str | None = None, tenant: str | None = None
+    ) -> AsyncAnswered[Out]:
+        """Answer one input; `parent` is the id of the call that it is a part of, and `tenant`
+        names who is served, in up to 200 characters.
 
         Raises TaskError for an input or an output that breaks the schema, NotFound for no
         such task, AccessError, and EngineError where no model answers.
         """
         name = self._typed.name
-        said = await self._client.do(Ask(name, as_json(f"Task {name}", input), parent))
+        said = await self._client.do(Ask(name, as_json(f"Task {name}", input), parent, tenant))
         output = self._typed.read(said.output)
         return AsyncAnswered(**{**vars(said), "output": output}, client=self._client)
 

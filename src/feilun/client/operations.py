@@ -12,7 +12,8 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from feilun.ledger import cost_of
-from feilun.records import Audit, Call, Feedback, Json, Money, R, Release, Task
+from feilun.records import Audit, Call, Feedback, Json, Money, R, Task
+from feilun.tasks import check_tenant
 
 if TYPE_CHECKING:
     from feilun.house import House
@@ -68,6 +69,7 @@ class Request:
     path: str
     body: Json = None
     query: Mapping[str, str | int] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Operation(Protocol[T_co]):
@@ -94,11 +96,13 @@ class Ask:
     task: str
     input: Json
     parent: str | None = None
+    tenant: str | None = None
 
     def request(self) -> Request:
         """A call of the task."""
         body = {"input": self.input, "parent": self.parent}
-        return Request("POST", f"/v1/tasks/{_in_path(self.task)}/calls", body)
+        headers = {} if self.tenant is None else {"x-feilun-tenant": check_tenant(self.tenant)}
+        return Request("POST", f"/v1/tasks/{_in_path(self.task)}/calls", body, headers=headers)
 
     def read(self, body: bytes) -> Said:
         """The answered call."""
@@ -106,11 +110,9 @@ class Ask:
 
     def run(self, house: "House") -> Said:
         """Durably."""
-        call = house.answer(self.task, self.input, parent=self.parent)
-        proof = None
-        if call.by == "student" and call.release:
-            proof = house.store.get(Release, call.release).certificate
+        call = house.answer(self.task, self.input, parent=self.parent, tenant=self.tenant)
         facts = call.model_dump(include=set(Said.__annotations__))
+        proof = house.proof(call)
         return Said(call=call.id, certificate=proof, cost=cost_of(call, house.book), **facts)
 
 
@@ -167,7 +169,7 @@ class Judge:
 
     def run(self, house: "House") -> Audit:
         """By a person, as all audits that come from outside."""
-        return house.watching.audit(house.store.get(Call, self.call), self.output)
+        return house.auditing.audit(house.store.get(Call, self.call), self.output)
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class ListDue:
         """At most `limit` of them."""
         if self.task is not None:
             house.task(self.task)
-        return [_due(call) for call in islice(house.watching.to_audit(self.task), self.limit)]
+        return [_due(call) for call in islice(house.auditing.to_audit(self.task), self.limit)]
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,10 @@ class Server:
                 "GET", self.url + asked.path, params=dict(asked.query), headers=headers,
                 extensions=self._patience(),
             )  # fmt: skip
-        headers |= {"content-type": "application/json", "idempotency-key": id}
+        headers |= {"content-type": "application/json", "idempotency-key": id, **asked.headers}
         return httpx.Request(
             asked.method, self.url + asked.path, content=stable_json(asked.body),
-            headers=headers, extensions=self._patience(),
+            headers=httpx.Headers(headers, encoding="utf-8"), extensions=self._patience(),
         )  # fmt: skip
 
     def read(self, operation: Operation[T], outcome: _Outcome) -> T:

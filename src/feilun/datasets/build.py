@@ -100,7 +100,8 @@ def _calibration(younger: Sequence[Call], said: Judgements) -> tuple[list[Exampl
     if not audited:
         return [], 0.0, 0
     rates = {call.id: max(a.rate for a in said.audits[call.id]) for call, _ in audited}
-    common = min(rates.values())
+    # A slice that was drawn more often says nothing of how often the others were.
+    common = min(min(call.common_rate or 1.0, rates[call.id]) for call, _ in audited)
     kept = [example for call, example in audited if _chance(call.id) * rates[call.id] < common]
     return kept, common, len(audited) - len(kept)
 

@@ -84,5 +84,6 @@ def _example(call: Call, output: object, source: str, judge: str) -> Example:
             "output": output,
             "source": source,
             "judge": judge,
+            "tenant": call.tenant or call.key,
         }
     )

@@ -5,13 +5,13 @@ import asyncio
 from feilun.answer import Asked
 from feilun.errors import FeilunError
 from feilun.gateway.http import Request
-from feilun.gateway.keeping import keep_input, keep_output
+from feilun.gateway.keeping import keep_call
 from feilun.gateway.limits import Ask
 from feilun.gateway.overtaken import losses
 from feilun.gateway.parts import Parts
 from feilun.ledger import cost_of
 from feilun.models.wire import Headers
-from feilun.records import Call, Key, Money, Release
+from feilun.records import Call, Key, Money
 
 
 async def answer_task(
@@ -38,12 +38,12 @@ async def keep(parts: Parts, call: Call) -> Money | None:
     mode = parts.desk.mode(call.task)
     parts.capture.admit(mode)
     kept = parts.desk.kept(call.task)
-    if kept != "whole":
-        changed = {"input": keep_input(call.input, kept), "output": keep_output(call.output, kept)}
-        stored = call.model_copy(update={**changed, "kept": kept})
+    if call.trial is None or mode == "off":
+        stored = keep_call(call, kept)
+        done = parts.capture.add(mode, lambda: [stored], 2000)
     else:
-        stored = call
-    done = parts.capture.add(mode, lambda: [stored], 2000)
+        parts.desk.await_word(call)
+        done = parts.capture.add(mode, lambda: [keep_call(parts.desk.beside(call), kept)], 2000)
     parts.metrics.calls[call.task, call.by] += 1
     parts.metrics.seconds.add(call.seconds)
     if done is not None:
@@ -62,16 +62,16 @@ async def send_call(
 
 
 async def certificate(parts: Parts, call: Call) -> str | None:
-    """The certificate of the release under which a student answered."""
-    if call.release is None or call.by != "student":
+    """The certificate of the release, or of the trial, by which a student answered."""
+    by = call.release or call.trial
+    if by is None or call.by != "student":
         return None
-    if call.release not in parts.certificates:
+    if by not in parts.certificates:
         try:
-            moved = await asyncio.to_thread(parts.house.store.get, Release, call.release)
+            parts.certificates[by] = await asyncio.to_thread(parts.house.proof, call)
         except FeilunError:
             return None
-        parts.certificates[call.release] = moved.certificate
-    return parts.certificates[call.release]
+    return parts.certificates[by]
 
 
 def facts(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from itertools import islice
 
 from feilun.answer import Asked
 from feilun.errors import Conflict, NotFound, TaskError
@@ -11,7 +10,6 @@ from feilun.gateway.bodies import (
     CallSaid,
     CorrectionBody,
     RatingBody,
-    audit_body,
     call_body,
     feedback_body,
     said,
@@ -22,15 +20,13 @@ from feilun.gateway.http import JSON, Request
 from feilun.gateway.keeping import keep_input
 from feilun.gateway.parts import Parts
 from feilun.gateway.problem import Problem
-from feilun.gateway.reading import parse_json
+from feilun.gateway.reading import parse_json, tenant_of
 from feilun.gateway.repeats import Done, Wanted, other_call
 from feilun.house import House
 from feilun.ledger import cost_of
-from feilun.records import Audit, Call, Feedback, Json, Key, Record, Scope, Task, stable_json
+from feilun.records import Call, Feedback, Json, Key, Record, Scope, Task, stable_json
 from feilun.tasks import check_output
 from feilun.tasks import declare as declaration
-
-_MOST_AUDITS = 1000
 
 
 async def call_task(parts: Parts, request: Request, key: Key | None, name: str) -> None:
@@ -40,7 +36,7 @@ async def call_task(parts: Parts, request: Request, key: Key | None, name: str) 
     repeated = request.header(b"idempotency-key")
 
     async def answer() -> Done:
-        asked = Asked(body.input, request.id, body.parent, owner(key))
+        asked = Asked(body.input, request.id, body.parent, owner(key), tenant_of(request))
         call = await answer_task(parts, name, asked, key, len(raw))
         return Done(call, await keep(parts, call))
 
@@ -93,65 +89,32 @@ def _id_of(repeated: bytes) -> str:
 
 async def show_call(parts: Parts, request: Request, key: Key | None, id: str) -> None:
     """GET /v1/calls/{id}."""
-    call = await _call(parts, key, id)
-    await request.json(200, _record(call))
+    call = await call_of(parts, key, id)
+    await request.json(200, shape(call))
 
 
 async def give_feedback(parts: Parts, request: Request, key: Key | None, id: str) -> None:
     """POST /v1/calls/{id}/feedback."""
     body = feedback_body(parse_json(await request.body(parts.config.limits.body_bytes)))
-    call = await _call(parts, key, id)
+    call = await call_of(parts, key, id)
 
     def say(house: House) -> Feedback:
         if isinstance(body, CorrectionBody):
-            _check(house, call, body.output)
+            check(house, call, body.output)
             return house.correct(call, body.output)
         if isinstance(body, RatingBody):
             return house.rate(call, accepted=body.said == "accepted", reason=body.reason)
         return house.outcome(call, body.value)
 
     given = await asyncio.to_thread(say, parts.house)
-    await request.json(201, _record(given))
-
-
-async def list_audits(parts: Parts, request: Request, key: Key | None) -> None:  # noqa: ARG001
-    """GET /v1/audits: the drawn calls that nobody has judged."""
-    query = request.query()
-    try:
-        limit = int(query.get("limit", "50"))
-    except ValueError as error:
-        raise Problem(400, "limit is a number.", param="limit") from error
-    if not 0 < limit <= _MOST_AUDITS:
-        raise Problem(400, f"limit is from 1 to {_MOST_AUDITS}.", param="limit")
-
-    def wait(house: House) -> list[Json]:
-        waiting = islice(house.watching.to_audit(query.get("task")), limit)
-        return [
-            {"call": c.id, "task": c.task, "input": c.input, "output": c.output,
-             "rate": c.audit_rate}
-            for c in waiting
-        ]  # fmt: skip
-
-    await request.json(200, {"data": await asyncio.to_thread(wait, parts.house)})
-
-
-async def give_audit(parts: Parts, request: Request, key: Key | None) -> None:
-    """POST /v1/audits."""
-    body = audit_body(parse_json(await request.body(parts.config.limits.body_bytes)))
-    call = await _call(parts, key, body.call)
-
-    def judge(house: House) -> Audit:
-        _check(house, call, body.output)
-        return house.watching.audit(call, body.output)
-
-    await request.json(201, _record(await asyncio.to_thread(judge, parts.house)))
+    await request.json(201, shape(given))
 
 
 async def list_tasks(parts: Parts, request: Request, key: Key | None) -> None:  # noqa: ARG001
     """GET /v1/tasks."""
 
     def read(house: House) -> list[Json]:
-        return [_record(house.task(name)) for name in house.tasks()]
+        return [shape(house.task(name)) for name in house.tasks()]
 
     await request.json(200, {"data": await asyncio.to_thread(read, parts.house)})
 
@@ -168,16 +131,17 @@ async def declare(parts: Parts, request: Request, key: Key | None, name: str) ->
         parts.desk.follow()
         return house.task(name)
 
-    await request.json(200, _record(await asyncio.to_thread(tell, parts.house)))
+    await request.json(200, shape(await asyncio.to_thread(tell, parts.house)))
 
 
-async def _call(parts: Parts, key: Key | None, id: str) -> Call:
+async def call_of(parts: Parts, key: Key | None, id: str) -> Call:
+    """A call, for a key that may see it. Raises NotFound."""
     call = await asyncio.to_thread(parts.house.store.get, Call, id)
     everything = key is not None and bool({Scope.READ, Scope.ADMIN} & set(key.scopes))
     return own(call, key, all=everything)
 
 
-def _check(house: House, call: Call, output: Json) -> None:
+def check(house: House, call: Call, output: Json) -> None:
     """A right output must be one that the task allows: raw calls have no task to ask."""
     try:
         task = house.task(call.task)
@@ -188,7 +152,8 @@ def _check(house: House, call: Call, output: Json) -> None:
         raise TaskError(f"Task {call.task}: {wrong}")
 
 
-def _record(record: Record) -> Json:
+def shape(record: Record) -> Json:
+    """A record as a client gets it."""
     return {"kind": record.kind, **record.model_dump(mode="json")}
 
 

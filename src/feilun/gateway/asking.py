@@ -28,6 +28,7 @@ class Asking:
     matched: Matched | None = None
     answerer: Answerer | None = None
     begun: Begun | None = None
+    tenant: str | None = None
     reservation: Reservation | None = None
     started: float = field(default_factory=perf_counter)
 

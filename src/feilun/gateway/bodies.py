@@ -57,6 +57,44 @@ class AuditBody(Body):
     output: Json
 
 
+Why = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class ShadowBody(Body):
+    """Let a candidate speak beside each answer."""
+
+    do: Literal["shadow"]
+    candidate: Id
+    reason: Why
+
+
+class CanaryBody(Body):
+    """Let the candidate of a certificate have the first word on a share of the calls."""
+
+    do: Literal["canary"]
+    certificate: Id
+    share: Annotated[float, Field(gt=0, le=1)]
+    reason: Why
+
+
+class StopBody(Body):
+    """End the trial of a task."""
+
+    do: Literal["stop"]
+    reason: Why
+
+
+TrialBody = Annotated[ShadowBody | CanaryBody | StopBody, Field(discriminator="do")]
+"""What to do with a task's trial."""
+
+
+class SkipBody(Body):
+    """A drawn call of which a person cannot tell what is right."""
+
+    call: Id
+    reason: Annotated[str | None, Field(max_length=2000)] = None
+
+
 class TaskBody(Body):
     """A declaration."""
 
@@ -115,4 +153,6 @@ def reader(kind: Any) -> Callable[[Json], Any]:
 call_body: Callable[[Json], CallBody] = reader(CallBody)
 feedback_body: Callable[[Json], CorrectionBody | RatingBody | OutcomeBody] = reader(FeedbackBody)
 audit_body: Callable[[Json], AuditBody] = reader(AuditBody)
+skip_body: Callable[[Json], SkipBody] = reader(SkipBody)
 task_body: Callable[[Json], TaskBody] = reader(TaskBody)
+trial_body: Callable[[Json], ShadowBody | CanaryBody | StopBody] = reader(TrialBody)

@@ -14,7 +14,7 @@ from feilun.gateway.legs import leg_to
 from feilun.gateway.overtaken import losses
 from feilun.gateway.parts import Parts
 from feilun.gateway.passing import Passing
-from feilun.gateway.reading import parse_chat, parse_request
+from feilun.gateway.reading import parse_chat, parse_request, tenant_of
 from feilun.gateway.speech import completion, content_of, stream, task_input
 from feilun.models.dialects import Client
 from feilun.records import Call, Key
@@ -41,6 +41,7 @@ async def embeddings(parts: Parts, request: Request, key: Key | None) -> None:
     """POST /v1/embeddings."""
     raw = await request.body(parts.config.limits.body_bytes)
     asking = Asking(parts, request, key, "embeddings", parse_request(raw), raw)
+    asking.tenant = tenant_of(request)
     try:
         await _forward(asking)
     finally:
@@ -51,6 +52,7 @@ async def _answer(parts: Parts, request: Request, key: Key | None, spoken: Clien
     raw = await request.body(parts.config.limits.body_bytes)
     body = parse_chat(raw, spoken)
     asking = Asking(parts, request, key, spoken, body, raw)
+    asking.tenant = tenant_of(request)
     if body["model"].startswith("task/"):
         await _by_task(asking, body["model"].removeprefix("task/"))
         return
@@ -67,7 +69,7 @@ async def _by_task(asking: Asking, name: str) -> None:
     parts, request = asking.parts, asking.request
     answerer = await parts.desk.answerer(name)
     input = task_input(asking.client, asking.body, answerer.task)
-    asked = Asked(input, request.id, None, owner(asking.key))
+    asked = Asked(input, request.id, None, owner(asking.key), asking.tenant)
     call = await answer_task(parts, name, asked, asking.key, len(asking.raw))
     await _send(asking, call, content_of(answerer.task, call.output))
 
@@ -77,7 +79,7 @@ async def _by_student(asking: Asking, matched: Matched) -> bool:
     desk = asking.parts.desk
     asking.reserve(asking.parts.servers.find(asking.body["model"]))
     asking.answerer = await desk.answerer(matched.task)
-    asked = Asked(matched.input, asking.request.id, None, owner(asking.key))
+    asked = Asked(matched.input, asking.request.id, None, owner(asking.key), asking.tenant)
     asking.begun = await desk.begin(asking.answerer, asked)
     if asking.begun.why is not None:
         return False

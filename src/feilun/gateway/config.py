@@ -3,12 +3,13 @@
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from feilun.errors import InputError
 from feilun.models.wire import Dialect, Timeouts
+from feilun.records import Money
 
 Capture = Literal["durable", "async", "off"]
 Kept = Literal["whole", "hashed", "redacted"]
@@ -86,6 +87,26 @@ class CaptureConfig(_Part):
     queue_bytes: Annotated[int, Field(ge=1 << 20)] = 64 << 20
 
 
+class AuditsConfig(_Part):
+    """Who makes audits, and how many: `[audits]`.
+
+    `per_day` bounds how often the calls of students are drawn, and what the teacher is asked:
+    a number of audits, or an amount of money. Asked while nobody waits (`idle`), it spends
+    money by itself, so it needs the bound.
+    """
+
+    teacher: Literal["off", "idle"] = "off"
+    per_day: Annotated[int, Field(gt=0)] | Money | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.teacher == "idle" and self.per_day is None:
+            raise ValueError('teacher = "idle" spends money: say how much at most, as per_day = 50')
+        if isinstance(self.per_day, Money) and self.per_day.amount <= 0:
+            raise ValueError("per_day must be above zero")
+        return self
+
+
 class LimitsConfig(_Part):
     """What one process takes at most: `[limits]`."""
 
@@ -106,6 +127,7 @@ class Config(_Part):
     tasks: dict[str, TaskConfig] = {}
     embedded: EmbeddedConfig = EmbeddedConfig()
     capture: CaptureConfig = CaptureConfig()
+    audits: AuditsConfig = AuditsConfig()
     limits: LimitsConfig = LimitsConfig()
 
 

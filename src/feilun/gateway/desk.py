@@ -10,6 +10,7 @@ from time import perf_counter
 
 from feilun.answer import Answerer, Asked, Begun
 from feilun.errors import NotFound, TaskError
+from feilun.gateway.asides import Asides
 from feilun.gateway.config import Capture as Mode
 from feilun.gateway.config import Config, Kept
 from feilun.gateway.hedging import Lost
@@ -38,6 +39,7 @@ class Desk:
         self._relay = relay
         self._answerers: dict[str, Answerer] = {}
         self._waiting: dict[str, list[_Waiting]] = {}
+        self._asides: dict[str, Asides] = {}
 
     def follow(self) -> bool:
         """Take over what has changed, and say whether anything has. Blocks; call in a thread."""
@@ -72,6 +74,15 @@ class Desk:
             found = await asyncio.to_thread(self._house.answerer, name)
             self._answerers[name] = found
         return found
+
+    def await_word(self, call: Call) -> None:
+        """A call of a trial was answered; `beside` is asked for it when its record is made."""
+        self._asides.setdefault(call.task, Asides()).await_word(call)
+
+    def beside(self, call: Call) -> Call:
+        """A call of a trial with what its other student says. For the capture's thread."""
+        answerer, asides = self._answerers.get(call.task), self._asides.get(call.task)
+        return call if answerer is None or asides is None else asides.take(answerer, call)
 
     async def begin(self, answerer: Answerer, asked: Asked) -> Begun:
         """Ask the student of a task, together with whoever asks it in this tick."""
@@ -116,15 +127,15 @@ class Desk:
             return answerer.by_student(begun)
         models = self._servers.find(self.teacher(name))
         started = perf_counter()
-        model, body = await self._ask_teacher(answerer.task, asked.input, models, lost)
+        model, body = await self.ask_teacher(answerer.task, asked.input, models, lost)
         try:
             said = chat.answer(answerer.task, body, round(perf_counter() - started, 6))
             return answerer.by_teacher(begun, said, model.name)
         except TaskError as error:
             raise Problem(502, str(error), code="invalid_output") from error
 
-    async def _ask_teacher(
-        self, task: Task, input: Json, models: list[Model], lost: Lost | None
+    async def ask_teacher(
+        self, task: Task, input: Json, models: list[Model], lost: Lost | None = None
     ) -> tuple[Model, Json]:
         """A teacher's answer. What a server does not know is left out, and it is asked again."""
         wanted: dict[str, Json] = chat.request(task, input, models[0].name)

@@ -3,7 +3,7 @@
 import re
 
 from feilun.gateway.config import Kept
-from feilun.records import Json, digest, stable_json
+from feilun.records import Call, Json, digest, stable_json
 
 _MASKS = (
     (re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4}"), "[email]"),
@@ -24,6 +24,17 @@ def keep_input(value: Json, kept: Kept) -> Json:
 def keep_output(value: Json, kept: Kept) -> Json:
     """An output likewise. Hashing keeps it: it is the answer, and what learning is about."""
     return _redacted(value) if kept == "redacted" else value
+
+
+def keep_call(call: Call, kept: Kept) -> Call:
+    """A task's call in the form in which the task wants it kept."""
+    if kept == "whole":
+        return call
+    changed = {"input": keep_input(call.input, kept), "output": keep_output(call.output, kept)}
+    if call.aside is not None:
+        output = keep_output(call.aside.output, kept)
+        changed["aside"] = call.aside.model_copy(update={"output": output})
+    return call.model_copy(update={**changed, "kept": kept})
 
 
 def _redacted(value: Json) -> Json:

@@ -6,11 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pydantic import BaseModel
 
 from feilun.gateway import bodies
-from feilun.records import Audit, Call, Feedback, Json, Task
+from feilun.records import Audit, Call, Feedback, Json, Skip, Task
 
 _MODELS: tuple[type[BaseModel], ...] = (
     bodies.CallBody, bodies.CorrectionBody, bodies.RatingBody, bodies.OutcomeBody,
-    bodies.AuditBody, bodies.TaskBody, bodies.CallSaid, Call, Feedback, Audit, Task,
+    bodies.AuditBody, bodies.SkipBody, bodies.TaskBody, bodies.CallSaid,
+    bodies.ShadowBody, bodies.CanaryBody, bodies.StopBody,
+    Call, Feedback, Audit, Skip, Task,
 )  # fmt: skip
 
 
@@ -36,6 +38,11 @@ def document() -> Json:
                 "parameters": [_in_path("name")],
                 "post": _does("callTask", "Ask a task", 200, _ref("CallSaid"), _ref("CallBody")),
             },
+            "/v1/tasks/{name}/trial": {
+                "parameters": [_in_path("name")],
+                "get": _does("trial", "What the trial of a task has shown", 200, _ANY),
+                "post": _does("setTrial", "Start or end a trial", 201, _ANY, _TRIAL),
+            },
             "/v1/calls/{id}": {
                 "parameters": [_in_path("id")],
                 "get": _does("call", "One call", 200, _ANY),
@@ -47,13 +54,25 @@ def document() -> Json:
             "/v1/audits": {
                 "parameters": [],
                 "get": {
-                    **_does("audits", "Drawn calls that nobody has judged", 200, _ANY),
+                    **_does(
+                        "audits",
+                        "Drawn calls that wait for a person, the next one first",
+                        200,
+                        _ANY,
+                    ),
                     "parameters": [
                         _in_query("task", {"type": "string"}),
                         _in_query("limit", _COUNT),
+                        _in_query("person", _NAME),
                     ],
                 },
                 "post": _does("audit", "Judge a drawn call", 201, _ANY, _ref("AuditBody")),
+            },
+            "/v1/audits/summary": {
+                "get": _does("auditSummary", "How the audits of each task stand", 200, _ANY),
+            },
+            "/v1/audits/skips": {
+                "post": _does("skip", "Say that a person cannot tell", 201, _ANY, _ref("SkipBody")),
             },
             "/healthz": {"get": _open("health", "Whether all is well", (200, 503))},
             "/metrics": {"get": _open("metrics", "Figures for Prometheus", (200,), "text/plain")},
@@ -75,6 +94,7 @@ def _version() -> str:
 
 _ANY: Json = {"type": "object"}
 _COUNT: Json = {"type": "integer", "minimum": 1, "maximum": 1000}
+_NAME: Json = {"type": "string", "minLength": 1, "maxLength": 100}
 _ERROR: Json = {
     "type": "object",
     "required": ["error"],
@@ -100,6 +120,9 @@ def _ref(name: str) -> Json:
 _FEEDBACK: Json = {
     "oneOf": [_ref("CorrectionBody"), _ref("RatingBody"), _ref("OutcomeBody")],
 }
+
+
+_TRIAL: Json = {"oneOf": [_ref("ShadowBody"), _ref("CanaryBody"), _ref("StopBody")]}
 
 
 def _schemas() -> dict[str, Json]:

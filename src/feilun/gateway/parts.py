@@ -6,7 +6,9 @@ from feilun.discovery import Matcher
 from feilun.gateway.capture import Capture
 from feilun.gateway.config import Config
 from feilun.gateway.desk import Desk
+from feilun.gateway.idle import Idle
 from feilun.gateway.keys import Keys
+from feilun.gateway.leases import Leases
 from feilun.gateway.limits import Budgets
 from feilun.gateway.metrics import Metrics
 from feilun.gateway.relay import Relay
@@ -34,6 +36,8 @@ class Parts:
     matcher: Matcher
     repeats: Repeats = field(default_factory=Repeats)
     metrics: Metrics = field(default_factory=Metrics)
+    idle: Idle = field(default_factory=Idle)
+    leases: Leases = field(default_factory=Leases)
     certificates: dict[str, str | None] = field(default_factory=dict)  # by release
     broken_file: bool = False  # feilun.toml has changed and cannot be used
     draining: bool = False

@@ -7,12 +7,12 @@ from time import perf_counter
 import msgspec
 
 from feilun.discovery import read as read_content
-from feilun.errors import EngineError, TaskError
+from feilun.errors import BrokenReply, EngineError, TaskError
 from feilun.gateway.answers import facts
 from feilun.gateway.asking import Asking
 from feilun.gateway.desk import owner
 from feilun.gateway.http import JSON, SSE
-from feilun.gateway.keeping import keep_input, keep_output
+from feilun.gateway.keeping import keep_call, keep_input, keep_output
 from feilun.gateway.leaving import Watch
 from feilun.gateway.legs import Asked
 from feilun.gateway.problem import Problem
@@ -26,7 +26,7 @@ from feilun.records import RAW, Call, Ended, Money, WhyTeacher
 # Of a server's headers, those that a client may want; ours come beside them.
 _PASSED = (b"x-ratelimit-", b"anthropic-ratelimit-", b"openai-", b"retry-after", b"request-id")
 
-_BODY_BYTES = 64 << 20
+_BODY_BYTES = 64 << 20  # of an answer, whole or streamed: all of it is held until it is kept
 _QUICK = 1 << 18  # bytes: a longer answer is read in a thread
 
 
@@ -38,6 +38,7 @@ class Passing:
         self._reached = reached
         self._watch = watch
         self._pieces: list[bytes] = []
+        self._size = 0  # of the pieces
         self._first: float | None = None
         self._kept = False
 
@@ -105,7 +106,7 @@ class Passing:
             async for piece in self._reached.reply:
                 if self._first is None:
                     self._first = perf_counter() - asking.started
-                self._pieces.append(piece)
+                self._collect(piece)
                 out = tail.feed(turned.feed(piece) if turned else piece)
                 if out:
                     await request.piece(out)
@@ -123,6 +124,12 @@ class Passing:
                 raise
             last = error_event(asking.client, 503, str(error), "store_unavailable")
         await request.piece(last, more=False)
+
+    def _collect(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > _BODY_BYTES:
+            raise BrokenReply(f"The engine sent more than {_BODY_BYTES >> 20} MB. Ask for less.")
 
     async def _broken(self, why: str) -> bytes:
         """The engine stopped in the middle: what came was paid for, and the client is told."""
@@ -172,6 +179,7 @@ class Passing:
                 why_teacher=WhyTeacher.NO_TASK, tokens_in=said.tokens_in,
                 tokens_cached=said.tokens_cached, tokens_out=gave, seconds=seconds,
                 first_seconds=first, ended=ended, key=owner(asking.key), kept=kept,
+                tenant=asking.tenant,
             )  # fmt: skip
             return [call]
 
@@ -201,5 +209,6 @@ class Passing:
             )
         except TaskError:
             return None
-        kept = asking.parts.desk.kept(asking.task)
-        return call.model_copy(update={"kept": kept, "input": keep_input(call.input, kept)})
+        if call.trial is not None:
+            call = asking.answerer.beside([call])[0]
+        return keep_call(call, asking.parts.desk.kept(asking.task))

@@ -2,9 +2,11 @@
 
 import msgspec
 
+from feilun.gateway.http import Request
 from feilun.gateway.problem import Problem
 from feilun.models.dialects import Client
 from feilun.records import Json
+from feilun.tasks import check_tenant
 
 # Fields by which clients of other gateways choose where a request goes. Ours choose a model.
 _ROUTING = frozenset(
@@ -61,6 +63,17 @@ def parse_chat(raw: bytes, spoken: Client) -> dict[str, Json]:
     if spoken != "responses" and not all(isinstance(each, dict) for each in said):
         raise Problem(400, "messages holds something that is no object.", param="messages")
     return body
+
+
+def tenant_of(request: Request) -> str | None:
+    """Whom a request serves, if it says so. Raises Problem, and TaskError for no name."""
+    raw = request.header(b"x-feilun-tenant")
+    if raw is None:
+        return None
+    try:
+        return check_tenant(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Problem(400, "x-feilun-tenant is not text in UTF-8.") from error
 
 
 def _is_deeper(value: Json, levels: int) -> bool:

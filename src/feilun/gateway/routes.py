@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from feilun.gateway import api, chats, ops
+from feilun.gateway import api, audits, chats, ops, trials
 from feilun.records import Scope
 
 Handler = Callable[..., Awaitable[None]]
@@ -27,11 +27,15 @@ ROUTES = (
     Route("GET", "/v1/models", ops.models, Scope.CALL),
     Route("GET", "/v1/tasks", api.list_tasks, Scope.READ),
     Route("PUT", "/v1/tasks/{name}", api.declare, Scope.ADMIN),
+    Route("GET", "/v1/tasks/{name}/trial", trials.show_trial, Scope.ADMIN),
+    Route("POST", "/v1/tasks/{name}/trial", trials.set_trial, Scope.ADMIN),
     Route("POST", "/v1/tasks/{name}/calls", api.call_task, Scope.CALL),
     Route("GET", "/v1/calls/{id}", api.show_call, Scope.READ),
     Route("POST", "/v1/calls/{id}/feedback", api.give_feedback, Scope.FEEDBACK),
-    Route("GET", "/v1/audits", api.list_audits, Scope.READ),
-    Route("POST", "/v1/audits", api.give_audit, Scope.FEEDBACK),
+    Route("GET", "/v1/audits", audits.list_audits, Scope.READ),
+    Route("POST", "/v1/audits", audits.give_audit, Scope.FEEDBACK),
+    Route("GET", "/v1/audits/summary", audits.sum_up, Scope.READ),
+    Route("POST", "/v1/audits/skips", audits.skip_audit, Scope.FEEDBACK),
     Route("GET", "/healthz", ops.health, None),
     Route("GET", "/metrics", ops.metrics, None),
     Route("GET", "/openapi.json", ops.openapi, None),
