@@ -1,18 +1,22 @@
 """Laws of the ledger: the books balance, nothing is lost in them and nothing is guessed."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from kiosk_log import a_call, an_audit
+from kiosk_log import a_call, a_correction, an_audit, at
 
-from feilun.ledger import ITEMS, cost, cost_of, payback, postings
-from feilun.records import RAW, Call, Posting
-from feilun.testing import FakeBook
+from feilun.house import House
+from feilun.house.accounts import By
+from feilun.ledger import ITEMS, Trace, cost, cost_of, payback, postings
+from feilun.records import KINDS, RAW, Call, Posting, Price, Record
+from feilun.testing import FakeBook, FakeClock, FakeTrainer, MemoryStore
+from feilun.verify import verify
 
 amounts = st.decimals(0, 100, allow_nan=False, allow_infinity=False, places=6).map(str)
 books = st.dictionaries(st.sampled_from(list(ITEMS)), amounts).map(FakeBook)
@@ -24,7 +28,7 @@ def calls(draw: st.DrawFn) -> list[Call]:
     made = []
     for number in range(draw(st.integers(1, 12))):
         by = draw(st.sampled_from(["teacher", "student"]))
-        facts: dict[str, object] = {"student_seconds": draw(st.floats(0, 10))}
+        facts: dict[str, object] = {"student_seconds": draw(st.integers(0, 10**7)) / 10**6}
         facts["seconds"] = facts["student_seconds"]
         if by == "teacher" and draw(st.booleans()):
             tokens = draw(st.integers(0, 5000))
@@ -182,3 +186,133 @@ def test_a_calls_cost_is_the_sum_of_its_postings_and_what_the_hot_path_says(
         if asked.tokens_in is not None and asked.tokens_out is not None:
             tokens = (asked.tokens_in, asked.tokens_cached or 0, asked.tokens_out)
             assert cost(book, asked.variant, *tokens, asked.at, raw=raw) == total
+
+
+# The journal and what caused it
+
+
+def kept(groups: Iterable[list[Record]], book: FakeBook) -> House:
+    """A house that kept groups of records, each in one step, as a gateway does."""
+    house = House(MemoryStore(), book=book, clock=FakeClock(at(10**6)), trainer=FakeTrainer())
+    for group in groups:
+        house.keep(*group)
+    return house
+
+
+@st.composite
+def events(draw: st.DrawFn) -> list[Record]:
+    """Calls of a task and raw ones, with what people and audits said of them."""
+    made = draw(calls())
+    raw = [call.model_copy(update={"id": f"raw {call.id}"}) for call in draw(raw_calls())]
+    said: list[Record] = []
+    for call in made:
+        if draw(st.booleans()):
+            said.append(an_audit(call.id, id=f"a{call.id}"))
+        if draw(st.booleans()):
+            tokens = {"variant": "wise", "tokens_in": 70, "tokens_cached": 20, "tokens_out": 3}
+            audit = an_audit(call.id, id=f"t{call.id}", by="teacher")
+            said.append(audit.model_copy(update=tokens))
+        if draw(st.booleans()):
+            said.append(a_correction(call.id, "fruit", id=f"c{call.id}"))
+    return draw(st.permutations([*made, *raw, *said]))
+
+
+FULL = {**TARIFF, **dict.fromkeys(ITEMS, "0.5")}
+some_books = st.sets(st.sampled_from(sorted(FULL))).map(
+    lambda left_out: FakeBook({item: FULL[item] for item in FULL if item not in left_out})
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(events(), st.lists(st.integers(0, 60), max_size=5), st.randoms(use_true_random=False))
+def test_no_order_of_events_changes_a_balance(
+    made: list[Record], cuts: list[int], chance: Random
+) -> None:
+    shuffled = list(made)
+    chance.shuffle(shuffled)
+    book = FakeBook(FULL)
+    one = kept([made], book).accounts.balances()
+    other = kept(groups(shuffled, cuts), book).accounts.balances()
+    assert {name: each.amount for name, each in one.items()} == {
+        name: each.amount for name, each in other.items()
+    }
+    assert sum(each.amount for each in one.values()) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(events(), st.lists(st.integers(0, 60), max_size=5), some_books)
+def test_every_posting_is_derived_again_and_its_parts_sum_to_it(
+    made: list[Record], cuts: list[int], book: FakeBook
+) -> None:
+    house = kept(groups(made, cuts), book)
+    trace = house.accounts.trace()
+    parts = list(trace)
+    assert [part.problem for part in parts if part.problem] == []
+    assert trace.unposted() == []
+    for posting in house.store.read(Posting):
+        mine = [part for part in parts if part.posting == posting]
+        assert sum(part.quantity for part in mine) == posting.quantity
+        if posting.amount is not None:
+            assert sum(part.amount or 0 for part in mine) == posting.amount
+    assert [check.problem for check in verify(house) if check.problem] == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(events(), st.lists(st.integers(0, 60), max_size=5), st.data())
+def test_whichever_posting_is_changed_it_is_named(
+    made: list[Record], cuts: list[int], data: st.DataObject
+) -> None:
+    house = kept(groups(made, cuts), FakeBook(FULL))
+    rows = list(house.store.read(Posting))
+    priced = [row for row in rows if row.amount]
+    assume(priced)
+    victim = data.draw(st.sampled_from(priced))
+    change = data.draw(st.sampled_from(["amount", "quantity"]))
+    forged = victim.model_copy(update={change: getattr(victim, change) + 1})
+    calls = house.store.read(Call)
+    prices = {price.id: price for price in house.store.read(Price)}
+    trace = Trace(
+        [forged if row == victim else row for row in rows],
+        calls,
+        prices,
+        lambda kind, id: house.store.get(KINDS[kind], id),
+    )
+    assert {part.posting.id for part in trace if part.problem} == {victim.id}
+
+
+@settings(max_examples=40, deadline=None)
+@given(events(), st.lists(st.integers(0, 60), max_size=5))
+def test_by_whatever_money_is_told_apart_its_sum_is_the_same(
+    made: list[Record], cuts: list[int]
+) -> None:
+    house = kept(groups(made, cuts), FakeBook(FULL))
+    spent = [p.amount for p in house.store.read(Posting) if p.debit.startswith("expense:")]
+    for by in By:
+        rows = house.accounts.statement(by)
+        assert sum(row.cost for row in rows) == sum(amount or 0 for amount in spent)
+        assert sum(row.calls for row in rows) == sum(1 for _ in house.store.read(Call))
+
+
+@settings(max_examples=40, deadline=None)
+@given(events(), st.lists(st.integers(0, 60), max_size=3))
+def test_closing_again_posts_nothing_and_late_calls_post_the_difference(
+    made: list[Record], cuts: list[int]
+) -> None:
+    priced = {**FULL, "device:cpu:second": "0.001"}
+    early, *late = groups(made, cuts)
+    house = kept([early], FakeBook(priced))
+    house.accounts.close()
+    assert house.accounts.close() == []
+    for group in late:
+        house.keep(*group)
+        house.accounts.close()
+    assert [check.problem for check in verify(house) if check.problem] == []
+    at_once = kept([made], FakeBook(priced))
+    at_once.accounts.close()
+    memo = [each.accounts.balances().get("memo:avoided") for each in (house, at_once)]
+    if not late or memo[1] is None:
+        return
+    served = {(c.task, c.at.date()) for c in house.store.read(Call) if c.by == "student"}
+    if all(day == at(0).date() for _, day in served):  # one day: no basis of an earlier one
+        assert memo[0] is not None
+        assert abs(memo[0].amount - memo[1].amount) < Decimal("1e-9")

@@ -7,7 +7,7 @@ cost of the task's teacher calls. The interval of the payback is at 95 %.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import fmean, stdev
 
@@ -18,8 +18,9 @@ from feilun.records import Call, Posting
 class Payback:
     """Costs and savings so far, and when they meet.
 
-    `calls` and `days` count from the first call of the task. `reached` says whether they
-    lie in the past; otherwise they are projected at the margin since the last release.
+    `calls` and `days` count from the first call of the task, and `on` is that day. `reached`
+    says whether they lie in the past; otherwise they are projected at the margin since the
+    last release.
     None: never at this margin, or unknown, and `unknown` names the missing prices.
     """
 
@@ -35,6 +36,9 @@ class Payback:
     days_low: float | None
     days_high: float | None
     unknown: tuple[str, ...]
+    on: date | None = None
+    on_low: date | None = None
+    on_high: date | None = None
 
 
 _NONE = (None, None, None)
@@ -44,7 +48,7 @@ def payback(
     calls: Sequence[Call], postings: Iterable[Posting], currency: str, since: datetime | None
 ) -> Payback:
     """The payback of a task. `since` is the last release: the margin is measured from there."""
-    rows = list(postings)
+    rows = [row for row in postings if row.debit.startswith("expense:")]
     unknown = tuple(
         sorted({f"{p.debit.partition(':')[2]} per {p.unit}" for p in rows if p.amount is None})
     )
@@ -61,6 +65,7 @@ def payback(
         for z in (0.0, 1.96, -1.96)
     )
     per_day = _calls_per_day(calls)
+    days, days_low, days_high = (_days(count, per_day) for count in (middle, low, high))
     return Payback(
         currency=currency,
         teacher_per_call=Decimal(str(round(mean, 9))),
@@ -70,10 +75,13 @@ def payback(
         calls=middle,
         calls_low=low,
         calls_high=high,
-        days=_days(middle, per_day),
-        days_low=_days(low, per_day),
-        days_high=_days(high, per_day),
+        days=days,
+        days_low=days_low,
+        days_high=days_high,
         unknown=(),
+        on=_on(calls[0].at, days),
+        on_low=_on(calls[0].at, days_low),
+        on_high=_on(calls[0].at, days_high),
     )
 
 
@@ -145,3 +153,11 @@ def _calls_per_day(calls: Sequence[Call]) -> float:
 
 def _days(calls: int | None, per_day: float) -> float | None:
     return None if calls is None else calls / per_day
+
+
+def _on(first: datetime, days: float | None) -> date | None:
+    """The day, as long as calendars go that far."""
+    try:
+        return None if days is None else (first + timedelta(days=days)).date()
+    except OverflowError:
+        return None

@@ -16,7 +16,7 @@ from feilun.records.bill import Bill, BillLine
 from feilun.records.call import RAW, Aside, Call, Ended, WhyTeacher
 from feilun.records.candidate import Candidate, Expected
 from feilun.records.dataset import Dataset, Example
-from feilun.records.feedback import Audit, Feedback
+from feilun.records.feedback import Audit, Feedback, Skip
 from feilun.records.key import Key, Limits, Scope
 from feilun.records.ledger import Money, Posting, Price
 from feilun.records.plan import Between, CurvePoint, Measured, Plan
@@ -31,7 +31,7 @@ KINDS: dict[str, type[Record]] = {
     for kind in (
         Task, Call, Feedback, Audit, Dataset, Candidate,
         Certificate, Refusal, Release, Price, Posting, Adoption, Key,
-        Alarm, Drift, Trial, Bill, Plan,
+        Alarm, Drift, Trial, Bill, Plan, Skip,
     )
 }  # fmt: skip
 
@@ -72,6 +72,7 @@ __all__ = [
     "Release",
     "Scope",
     "Shot",
+    "Skip",
     "Slice",
     "Slicing",
     "Task",

@@ -1,7 +1,8 @@
 """Feedback and Audit: the two streams of judgement, kept apart.
 
 People correct what they notice, so feedback is a biased sample: it trains. An
-audit is drawn at random with a known probability: it certifies.
+audit is drawn at random with a known probability: it certifies. A skip says that a person
+could not judge what was drawn.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -41,3 +42,16 @@ class Audit(Record):
     tokens_cached: Annotated[int | None, later(None)] = None
     tokens_out: Annotated[int | None, later(None)] = None
     seconds: Annotated[float, Field(ge=0), later(0.0)] = 0.0
+
+
+class Skip(Record):
+    """A person looked at a drawn call and could not tell what is right. It stays unjudged.
+
+    What people cannot tell is no random part of the calls, so skips are counted and shown
+    beside what the audits say.
+    """
+
+    kind: ClassVar[str] = "skip"
+
+    call: str
+    reason: Annotated[str | None, Field(max_length=2000)] = None

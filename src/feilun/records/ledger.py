@@ -36,7 +36,8 @@ class Posting(Record):
 
     Both legs are one record, so every transaction sums to zero by construction.
     `amount` is None where a price is unknown: unknown, never zero. A correction is a
-    new posting; none is ever edited.
+    new posting; none is ever edited. What a closing estimates and what a bill corrects has
+    an amount and no price.
     """
 
     kind: ClassVar[str] = "posting"
@@ -47,5 +48,5 @@ class Posting(Record):
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
     quantity: Decimal
     unit: str
-    cause: str  # "call:<id>", "audit:<id>", "candidate:<id>", ...
-    price: str | None  # id of the Price, None where it is unknown
+    cause: str  # "call:<id>", "calls:<n>:<hash>", "audit:<id>", "closing:<day>:...", ...
+    price: str | None  # id of the Price
