@@ -20,12 +20,20 @@ from pydantic.fields import FieldInfo
 from feilun import cli
 from feilun.records import (
     KINDS,
+    Aside,
+    Between,
+    BillLine,
+    Ended,
     Example,
     Expected,
     Money,
+    Never,
     Record,
     RedLine,
     Shot,
+    Slice,
+    Slicing,
+    WhyAlarm,
     WhyRefused,
     WhyTeacher,
 )
@@ -34,8 +42,10 @@ from feilun.wiring import PRICES
 
 HERE = Path(__file__).parent / "reference"
 MADE = "<!-- Made from the code by docs/make_reference.py. Do not edit: run `make reference`. -->"
-PARTS: tuple[type[BaseModel], ...] = (RedLine, Shot, Example, Expected, Money)
-REASONS: tuple[type[StrEnum], ...] = (WhyTeacher, WhyRefused)
+PARTS: tuple[type[BaseModel], ...] = (
+    RedLine, Never, Shot, Aside, Example, Expected, Slice, BillLine, Between, Money,
+)  # fmt: skip
+REASONS: tuple[type[StrEnum], ...] = (Slicing, WhyTeacher, WhyRefused, WhyAlarm, Ended)
 
 
 def pages() -> dict[Path, str]:

@@ -42,7 +42,8 @@ def _answer(house: House, asked: httpx.Request) -> tuple[int, Json]:
     body = json.loads(asked.content) if asked.content else None
     match asked.method, *asked.url.raw_path.decode().partition("?")[0].split("/")[2:]:
         case "POST", "tasks", name, "calls":
-            return 200, _call(house, httpx.URL(path=name).path, body)
+            tenant = asked.headers.get("x-feilun-tenant")
+            return 200, _call(house, httpx.URL(path=name).path, body, tenant)
         case "PUT", "tasks", name:
             return 200, _declare(house, name, body)
         case "GET", "tasks":
@@ -54,12 +55,14 @@ def _answer(house: House, asked: httpx.Request) -> tuple[int, Json]:
         case "GET", "audits":
             return 200, {"data": _due(house, asked.url.params)}
         case "POST", "audits":
-            return 201, _json(house.watching.audit(house.store.get(Call, body["call"]), body["output"]))
+            return 201, _json(
+                house.auditing.audit(house.store.get(Call, body["call"]), body["output"])
+            )
     raise NotFound("No such path.")
 
 
-def _call(house: House, name: str, body: Json) -> Json:
-    call = house.answer(name, body["input"], parent=body["parent"])
+def _call(house: House, name: str, body: Json, tenant: str | None) -> Json:
+    call = house.answer(name, body["input"], parent=body["parent"], tenant=tenant)
     cost = cost_of(call, house.book)
     facts = call.model_dump(mode="json", include=_SAID)
     return {**facts, "certificate": None, "cost": cost and cost.model_dump(mode="json")}
@@ -91,7 +94,7 @@ def _feedback(house: House, call: Call, body: Json) -> Json:
 
 
 def _due(house: House, params: httpx.QueryParams) -> Json:
-    found = islice(house.watching.to_audit(params.get("task")), int(params["limit"]))
+    found = islice(house.auditing.to_audit(params.get("task")), int(params["limit"]))
     facts = ("task", "input", "output")
     return [
         {"call": call.id, "rate": call.audit_rate, **{fact: getattr(call, fact) for fact in facts}}

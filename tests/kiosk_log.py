@@ -9,7 +9,7 @@ from feilun.house import House, Turn
 from feilun.ports import Book, Store, Trainer
 from feilun.records import KINDS, Audit, Call, Candidate, Dataset, Feedback, Json, Task
 from feilun.testing import FakeBook, FakeClock, FakeEngine, MemoryStore
-from feilun.testing.kiosk import KIOSK, Line, lines, told
+from feilun.testing.kiosk import GOODS, KIOSK, Line, lines, told
 from feilun.training.linear import LinearTrainer
 from feilun.watch import drawn
 
@@ -120,6 +120,14 @@ class Stand:
         """From now on only customers come who are wanted."""
         self._next = iter([line for line in self._next if wanted(line)])
 
+    def rearrange(self) -> None:
+        """From now on all goods stand one shelf further, and the teacher knows it."""
+        shelves = list(GOODS)
+        further = dict(zip(shelves, [*shelves[1:], shelves[0]], strict=True))
+        moved = [Line(line.text, further[line.gold], further[line.gold]) for line in self._next]
+        self.teacher.learn(told(moved))
+        self._next = iter(moved)
+
     def turn(self) -> Turn:
         """Turn the wheel, a minute after the last customer."""
         self.clock.advance(timedelta(minutes=1))
@@ -131,7 +139,7 @@ class Stand:
         self.clock.advance(timedelta(minutes=1))
         call = self.house.answer(self.task.task, line.text)
         if drawn(call):
-            self.house.watching.audit(call, line.gold)
+            self.house.auditing.audit(call, line.gold)
         elif call.output != line.gold:
             if self._notices:
                 self.house.correct(call, line.gold)

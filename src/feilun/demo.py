@@ -102,6 +102,7 @@ def _replay(
             records += [call, *_react(call, line.gold, people, clock)]
             done += 1
         house.keep(*records)
+        house.watching.look(category.task)
         if progress:
             progress(done, len(sample))
         if number % TURN_EVERY == 0 and done < len(sample):
@@ -142,7 +143,7 @@ def _tell(house: House, turns: tuple[Turn, ...], gold: dict[str, str], folder: P
         payback=house.accounts.payback(name),
         checks=tuple(verify(house)),
         corrections=sum(f.said == "correction" for f in house.store.read(Feedback, name)),
-        audits=len(house.watching.audited(name)),
+        audits=len(house.auditing.audited(name)),
         folder=folder,
     )
 

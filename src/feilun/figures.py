@@ -38,7 +38,7 @@ def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | 
     if not calls:
         return None
     chosen = {call.id for call in calls}
-    audited = [(call, audit) for call, audit in house.watching.audited(name) if call.id in chosen]
+    audited = [(call, audit) for call, audit in house.auditing.audited(name) if call.id in chosen]
     task = house.task(name)
 
     def wrong(rows: Iterable[tuple[Call, Audit]]) -> Risk | None:
@@ -61,7 +61,7 @@ def period(house: House, name: str, within: Callable[[Call], bool]) -> Period | 
 def _cost(postings: Iterable[Posting], calls: list[Call]) -> tuple[float | None, float | None]:
     """Cost per 1,000 calls between the first and the last call: all of it, and the wheel's own."""
     start, end = calls[0].at, calls[-1].at
-    rows = [posting for posting in postings if start <= posting.at <= end]
+    rows = [p for p in postings if start <= p.at <= end and p.debit.startswith("expense:")]
     if any(posting.amount is None for posting in rows):
         return None, None
     total = sum(float(p.amount or 0) for p in rows)

@@ -125,13 +125,15 @@ class Trained:
     """What training gave: the artefact, and what was chosen on training data alone.
 
     `held_out` says of each of `examples` what a student would have answered that had not
-    seen it. It may be empty where a trainer has no such thing.
+    seen it. It may be empty where a trainer has no such thing. Such a student had learnt
+    from `held_out_learnt` examples: fewer than are there, so it errs a little more.
     """
 
     artefact: bytes
     params: dict[str, Json]
     examples: Sequence[Example]
     held_out: Sequence[Prediction]
+    held_out_learnt: int = 0
 
 
 class Trainer(Protocol):

@@ -66,7 +66,7 @@ def in_words(verdict: Certificate | Refusal) -> str:
             f"Certified: loss at most {verdict.max_loss:.1%} with confidence "
             f"{1 - verdict.delta:.2%}, bounding {verdict.bounds}; measured {verdict.loss:.1%} on "
             f"{verdict.served} of {verdict.audits} audits, so the student serves about "
-            f"{verdict.coverage:.0%} of calls."
+            f"{verdict.coverage:.0%} of calls.{_worst(verdict)}"
         )
     looked = (
         f"Look {verdict.attempt} spent {verdict.delta:.4f}."
@@ -74,6 +74,20 @@ def in_words(verdict: Certificate | Refusal) -> str:
         else ("No look was spent.")
     )
     return f"Refused: {_why(verdict)} {looked} {_missing(verdict)}"
+
+
+def _worst(certificate: Certificate) -> str:
+    """The slice of which least can be said, and how many hold the line by themselves."""
+    served = [one for one in certificate.slices if one.served]
+    if not served:
+        return ""
+    own = sum(one.threshold is not None for one in served)
+    held = f" Shown in each of {own} slices; all others are the teacher's." if own else ""
+    worst = served[0]
+    return (
+        f"{held} The worst slice may be {worst.name}: it lost {worst.loss or 0:.1%} of "
+        f"{worst.served} ({worst.loss_low:.1%} to {worst.loss_high:.1%})."
+    )
 
 
 def _why(refusal: Refusal) -> str:

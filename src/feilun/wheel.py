@@ -25,6 +25,7 @@ from feilun.records import (
     Record,
     Refusal,
     Release,
+    Skip,
     Task,
     Trial,
 )
@@ -52,8 +53,8 @@ WHEEL = (
           (Task, Release, Trial), (Call,)),
     Stage("judge", "apps", "people correct what they notice",
           (Call,), (Feedback,)),
-    Stage("audit", "watch", "calls drawn at random are judged",
-          (Call,), (Audit,)),
+    Stage("audit", "watch", "calls drawn at random are judged, as often as the need is",
+          (Call, Drift, Skip), (Audit, Skip)),
     Stage("collect", "datasets", "judgements become examples, split by time",
           (Task, Call, Feedback, Audit), (Dataset,)),
     Stage("train", "training", "examples become a small model",
@@ -73,5 +74,5 @@ WHEEL = (
     Stage("account", "ledger", "everything that happened becomes money",
           (Call, Feedback, Audit, Candidate, Price, Bill, Posting), (Posting,)),
     Stage("plan", "planning", "what to train, audit or label next, and what it should return",
-          (Task, Call, Audit, Dataset, Candidate, Certificate, Refusal, Plan), (Plan,)),
+          (Call, Posting, Certificate, Refusal, Plan), (Plan,)),
 )  # fmt: skip

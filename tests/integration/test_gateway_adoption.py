@@ -89,8 +89,8 @@ def test_a_task_grows_out_of_raw_traffic_and_a_student_takes_it_over(post: Post)
     for n in range(60, 200):
         said, headers = post.ask(line(n)[0], stream=n % 2 == 0)
         assert (said, headers["x-feilun-variant"]) == (line(n)[1], "mock-small")
-    for call in list(post.house.watching.to_audit(task.task)):
-        post.house.watching.audit(call, RIGHT[call.input])
+    for call in list(post.house.auditing.to_audit(task.task)):
+        post.house.auditing.audit(call, RIGHT[call.input])
 
     # One turn, and the client's next answer comes from a student, in the same shape.
     turned = post.house.turn(task.task)

@@ -68,13 +68,60 @@ TYPED: dict[object, st.SearchStrategy[object]] = {
 }
 
 
+def _of(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[object]:
+    return st.fixed_dictionaries(fields)
+
+
+counts = st.integers(0, 10**9)
+some_shares = st.floats(0.001, 1)
+money = _of(amount=amounts, currency=currencies)
+between = _of(mid=finite, low=finite, high=finite)
+sliced = {
+    "name": text, "audits": counts, "served": counts, "loss": st.none() | finite,
+    "loss_low": finite, "loss_high": finite, "threshold": st.none() | finite,
+}  # fmt: skip
+aside = _of(
+    variant=text, output=values, confidence=finite, sure=st.booleans(), seconds=st.floats(0, 1e9)
+)
+line = _of(
+    model=text, item=text, quantity=st.none() | amounts, amount=amounts,
+    day=st.none() | st.dates(),
+)  # fmt: skip
+
+# Fields of which only the kind says what they hold.
+OF_KIND: dict[str, dict[str, st.SearchStrategy[object]]] = {
+    "call": {"common_rate": st.none() | some_shares, "aside": st.none() | aside, "tenant": text},
+    "certificate": {"slices": st.lists(_of(**sliced), max_size=2)},
+    "release": {"slices": st.none() | st.dictionaries(text, finite, max_size=2)},
+    "alarm": {"alpha": st.floats(0.001, 0.5)},
+    "trial": {
+        "share": some_shares,
+        "slices": st.none() | st.dictionaries(text, finite, max_size=2),
+    },
+    "bill": {
+        "provider": st.text("abc 飞轮", min_size=1, max_size=12),
+        "first": st.dates(), "last": st.dates(), "total": amounts,
+        "lines": st.lists(line, max_size=2), "names": st.dictionaries(text, text, max_size=2),
+    },
+    "plan": {
+        **dict.fromkeys(["coverage", "calls_per_day", "gain_per_day", "returned"],
+                        st.none() | between),
+        "certified": st.none() | shares, "serves_now": shares, "quantity": counts,
+        "cost": st.none() | money, "per_money": st.none() | amounts,
+        "curve": st.lists(_of(examples=counts, tested=counts, loss=finite), max_size=2),
+        "measured": st.none() | _of(training=finite, answer=finite),
+    },
+}  # fmt: skip
+
+
 def records_of(kind: type[Record]) -> st.SearchStrategy[Record]:
     """Records of a kind, with every field filled in every way that it allows."""
     fields: dict[str, st.SearchStrategy[object]] = {}
+    named = {**NAMED, **OF_KIND.get(kind.kind, {})}
     for name, field in kind.model_fields.items():
         hint: Any = field.annotation
         typed = TYPED[hint] if hint in TYPED else st.from_type(hint)
-        fields[name] = NAMED.get(name, typed)
+        fields[name] = named.get(name, typed)
     return st.fixed_dictionaries(fields).map(kind.model_validate)
 
 

@@ -22,7 +22,9 @@ from feilun.records import (
     Certificate,
     Ended,
     Json,
+    Never,
     Release,
+    Task,
     WhyTeacher,
 )
 from feilun.store import open_store
@@ -54,8 +56,9 @@ def an_answerer(
     load: Load = KNOWING,
     teacher: FakeEngine | None = None,
     release: Release | None = RELEASE,
+    task: Task = KIOSK,
 ) -> Answerer:
-    answerer = Answerer(KIOSK, teacher or FakeEngine(lambda _: "drinks"), FakeClock(), load)
+    answerer = Answerer(task, teacher or FakeEngine(lambda _: "drinks"), FakeClock(), load)
     answerer.point(release)
     return answerer
 
@@ -105,6 +108,15 @@ def test_an_output_that_the_schema_does_not_allow_falls_closed_however_sure() ->
     assert (call.why_teacher, call.confidence) == (WhyTeacher.INVALID, 1.0)
 
 
+def test_an_output_that_must_never_be_given_falls_closed_however_sure() -> None:
+    rule = Never(name="no fruit", answer={"const": "fruit"})
+    line = KIOSK.red_line.model_copy(update={"never": (rule,)})
+    task = KIOSK.model_copy(update={"id": "no-fruit", "red_line": line})
+    call = ask(an_answerer(task=task), "sure")
+    assert (call.by, call.output, call.confidence) == ("teacher", "drinks", 0.9)
+    assert call.why_teacher == WhyTeacher.FORBIDDEN
+
+
 def test_a_release_without_a_threshold_serves_nothing() -> None:
     release = RELEASE.model_copy(update={"threshold": None})
     assert ask(an_answerer(release=release), "sure").why_teacher == WhyTeacher.UNSURE
@@ -112,7 +124,7 @@ def test_a_release_without_a_threshold_serves_nothing() -> None:
 
 def test_every_reason_for_the_teacher_has_a_test_here() -> None:
     of_tasks = set(WhyTeacher) - {WhyTeacher.NO_TASK}  # a raw call has no student to ask
-    assert of_tasks == {"no_release", "unsure", "unreadable", "invalid"}
+    assert of_tasks == {"no_release", "unsure", "unreadable", "invalid", "forbidden"}
 
 
 def test_an_invalid_answer_of_the_teacher_is_an_error_of_the_task_that_says_what_to_do() -> None:

@@ -4,8 +4,8 @@ import pytest
 from kiosk_log import NOON, Stand, at, opened
 
 from feilun.errors import NotFound, ReleaseError
-from feilun.records import Certificate, Release
-from feilun.release import by_certificate, by_person, pointer, rollback
+from feilun.records import Alarm, Certificate, Release, WhyAlarm
+from feilun.release import by_alarm, by_certificate, by_person, pointer, rollback
 from feilun.tasks import declare
 from feilun.testing.kiosk import KIOSK
 
@@ -35,6 +35,19 @@ def test_every_move_names_the_one_before() -> None:
     assert (back.previous, again.previous) == ("move-1", "move-2")
     assert (back.variant, back.threshold, back.by) == (None, None, "person")
     assert (again.variant, again.by, again.reason) == ("student-1", "person", "understood")
+
+
+@pytest.mark.parametrize("why", list(WhyAlarm))
+def test_an_alarm_moves_the_pointer_back_to_the_teacher_and_says_why(why: WhyAlarm) -> None:
+    alarm = Alarm(
+        id="alarm-1", task=KIOSK.task, at=at(2), release="move-1", variant="student-1", why=why,
+        alpha=0.03, evidence=33.0, seen=12, mean=0.4, limit=0.05, last="audit-12",
+    )  # fmt: skip
+    back = by_alarm(alarm, certified(), at=at(3))
+    assert (back.variant, back.threshold, back.certificate) == (None, None, None)
+    assert (back.by, back.alarm, back.previous) == ("alarm", "alarm-1", "move-1")
+    assert back.reason
+    assert by_alarm(alarm, certified(), at=at(3)) == back  # of two who see it, one moves it
 
 
 @pytest.mark.parametrize("reason", ["", " \n"])

@@ -58,7 +58,7 @@ def test_a_house_refuses_an_audit_of_a_call_that_chance_did_not_pick() -> None:
     stand = Stand(audit_rate=0)
     call = stand.house.answer(KIOSK.task, stand.traffic[0].text)
     with pytest.raises(TaskError, match=r"was not drawn for an audit. Correct or rate"):
-        stand.house.watching.audit(call, "fruit")
+        stand.house.auditing.audit(call, "fruit")
     assert list(stand.store.read(Audit)) == []
 
 

@@ -9,12 +9,17 @@ import sys
 import typer
 from rich.markup import escape
 
+from feilun.cli.audits import audits_app
 from feilun.cli.engines import engines_app
 from feilun.cli.keys import keys_app
+from feilun.cli.ledger import ledger_app
 from feilun.cli.models import models_app
 from feilun.cli.options import STORE, UNUSABLE
+from feilun.cli.plan import plan_app
 from feilun.cli.tasks import tasks_app
+from feilun.cli.trial import trial_app
 from feilun.cli.up import up_app
+from feilun.cli.watch import watch_app
 from feilun.cli.wheel import wheel
 from feilun.errors import FeilunError, InputError, NotFound, StoreError
 from feilun.terminal import err
@@ -29,7 +34,12 @@ app = typer.Typer(
 )
 app.add_typer(up_app)
 app.add_typer(wheel)
+app.add_typer(watch_app)
+app.add_typer(plan_app)
+app.add_typer(trial_app)
 app.add_typer(tasks_app)
+app.add_typer(audits_app)
+app.add_typer(ledger_app)
 app.add_typer(keys_app)
 app.add_typer(engines_app)
 app.add_typer(models_app)

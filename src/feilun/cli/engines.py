@@ -63,7 +63,7 @@ def add(
     config: Where = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Add a model server to feilun.toml."""
+    """Add a model server to feilun.toml. A gateway that runs takes it over in seconds."""
     from feilun.cli.engines_file import add_engine, keep_key, key_path
     from feilun.gateway.servers import address_of
 
@@ -108,7 +108,10 @@ def list_engines(config: Where = HERE, as_json: AsJson = False) -> None:
 
 @engines_app.command(epilog="Example: `feilun engines remove cloud`")
 def remove(name: Name, config: Where = HERE, as_json: AsJson = False) -> None:
-    """Take a model server out of feilun.toml, and a key that was typed in off the disk."""
+    """Take a model server out of feilun.toml, and a key that was typed in off the disk.
+
+    A gateway that runs follows; requests at work end where they are.
+    """
     from feilun.cli.engines_file import remove_engine
 
     removed = remove_engine(config, name)

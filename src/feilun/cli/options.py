@@ -1,8 +1,10 @@
 """What the commands share: their options, their exit codes, and the house of a store."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +53,19 @@ Lang = Annotated[
     Language | None, typer.Option("--lang", help="Language of tables and reports; else from LANG.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it is kept in the log.")]
+
+
+def as_amount(text: str, currency: str) -> Decimal:
+    """Money that a person wrote, in the currency of the book. Raises InputError."""
+    found = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(?: ([A-Z]{3}))?", text.strip())
+    if not found:
+        raise InputError(f'{text[:50]!r} is no budget. Write an amount, as in "50 {currency}".')
+    if found[2] not in (None, currency):
+        raise InputError(
+            f"The book of prices is in {currency}, so a budget in {found[2]} cannot be spent. "
+            "Write it in the book's currency, or name another --prices."
+        )
+    return Decimal(found[1])
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from feilun.wiring import PRICES, open_house
 if TYPE_CHECKING:  # the gateway's packages are an extra
     from feilun.gateway.config import Config
     from feilun.gateway.servers import Server
+    from feilun.models.embedded import Embedded
 
 up_app = typer.Typer()
 
@@ -71,21 +72,26 @@ def up(
 
 
 def _embedded(config: "Config") -> "list[Server]":
-    """The embedded engine, which starts when it is asked, unless it is turned off."""
     from feilun.gateway.servers import EmbeddedServer
+
+    engine = embedded(config)
+    return [] if engine is None else [EmbeddedServer(engine)]
+
+
+def embedded(config: "Config") -> "Embedded | None":
+    """The embedded engine, which starts when it is asked; None where it is turned off."""
     from feilun.models.catalogue import read_catalogue
     from feilun.models.embedded import Embedded
 
     if not config.embedded.enabled:
-        return []
-    engine = Embedded(
+        return None
+    return Embedded(
         read_catalogue(),
         config.embedded.model,
         context=config.embedded.context,
         threads=config.embedded.threads,
         idle_seconds=config.embedded.idle_seconds,
     )
-    return [EmbeddedServer(engine)]
 
 
 def _greet(url: str, key: str | None, *, no_keys: bool) -> None:

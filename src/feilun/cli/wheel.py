@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from feilun.cli import plan
 from feilun.cli.options import (
     DONE,
     NO,
@@ -139,6 +140,7 @@ def turn(
     """Turn the wheel once: collect, train, certify, release. Exit code 1 if nothing moved."""
     with the_house(store, blobs, prices, embedder) as house, err.status(f"Turning {task}"):
         turned = house.turn(task)
+        past = [o for o in house.planning.outcomes(task) if o.verdict.id == turned.verdict.id]
     shape = {
         "schema": "feilun.turn/1",
         "verdict": turned.verdict.kind,
@@ -146,8 +148,11 @@ def turn(
         "candidate": turned.candidate.model_dump(mode="json"),
         "dataset": turned.dataset.model_dump(mode="json"),
         "release": turned.release.model_dump(mode="json") if turned.release else None,
+        "foretold": plan.shape(past[0]) if past else None,
     }
     say(as_json, shape, in_words(turned.verdict))
+    if past and not as_json:
+        out.print(plan.in_words(past[0]), highlight=False, soft_wrap=True)
     if turned.verdict.kind == "certificate" and not turned.release and not as_json:
         out.print("Not released: the student at work serves more of these calls.")
     raise typer.Exit(DONE if turned.release else NO)

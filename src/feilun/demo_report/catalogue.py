@@ -7,7 +7,6 @@ places, in braces; a test holds them to it.
 CATALOGUE: dict[str, tuple[str, str]] = {
     # The head
     "title": ("Feilun demo: {task}", "飞轮演示：{task}"),
-    "brand": ("Feilun 飞轮", "飞轮 Feilun"),
     "kicker": ("Demo report · {task} · {days}", "演示报告 · {task} · {days}"),
     "headline": (
         "A {size} student now answers {share} of calls at a certified loss of at most {line}; "
@@ -43,10 +42,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
         "这一点尚未得到证明，红线便把它挡在门外。拒绝也是结果：下文列出每次还缺什么。",
     ),
     # Common words
-    "to": ("{low} to {high}", "{low} 至 {high}"),
-    "unknown": ("unknown", "未知"),
-    "seconds": ("{figure}\u00a0s", "{figure} 秒"),
-    "milliseconds": ("{figure}\u00a0ms", "{figure} 毫秒"),
     "none": ("–", "–"),
     "student": ("Student", "学生模型"),
     "teacher": ("Teacher", "教师模型"),

@@ -5,8 +5,9 @@ from datetime import date
 
 from feilun.demo import Day, Story
 from feilun.demo_report.facts import WINDOW, Window, added, released_on, stretches, windows
-from feilun.demo_report.markup import Html, join
-from feilun.demo_report.svg import (
+from feilun.demo_report.words import Words
+from feilun.page.markup import Html, join
+from feilun.page.svg import (
     Frame,
     both,
     box,
@@ -20,7 +21,6 @@ from feilun.demo_report.svg import (
     x_axis,
     y_axis,
 )
-from feilun.demo_report.words import Words
 from feilun.records import Certificate
 
 PAGE = (920, 340)  # widths, in CSS pixels: a desk's column and a phone's

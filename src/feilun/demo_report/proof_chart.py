@@ -1,7 +1,9 @@
 """The chart of a verdict: what the student expected of itself, and what audits showed."""
 
-from feilun.demo_report.markup import Html, join
-from feilun.demo_report.svg import (
+from feilun.demo_report.words import Words
+from feilun.house import Turn
+from feilun.page.markup import Html, join
+from feilun.page.svg import (
     Frame,
     both,
     box,
@@ -14,8 +16,6 @@ from feilun.demo_report.svg import (
     x_axis,
     y_axis,
 )
-from feilun.demo_report.words import Words
-from feilun.house import Turn
 from feilun.records import Candidate, Certificate, Refusal
 
 PANEL = (520, 340)

@@ -14,30 +14,10 @@ from feilun.demo_report.facts import (
     stretches,
     windows,
 )
-from feilun.demo_report.markup import Child, Html, el, join
-from feilun.demo_report.svg import mark
 from feilun.demo_report.words import Words
-
-
-def section(id: str, title: str, *children: Child) -> Html:
-    """A part of the page under its heading."""
-    return el("section", el("h2", title, id=id), *children, aria_labelledby=id)
-
-
-def key(kind: str, words: str) -> Html:
-    """One entry of a legend: a sign and its word."""
-    if kind in ("certificate", "refusal"):
-        sign = el("svg", mark(kind), viewBox="0 0 16 16", aria_hidden="true", class_="sign")
-    else:
-        sign = el("i", class_=f"key key-{kind}", aria_hidden="true")
-    return el("li", sign, words)
-
-
-def figure(chart: Html, note: str, *keys: Html) -> Html:
-    """A chart with its legend and a line on how to read it."""
-    return el(
-        "figure", el("ul", *keys, class_="legend"), chart, el("figcaption", note), class_="panel"
-    )
+from feilun.page.document import figure, key, section
+from feilun.page.markup import Html, el, join
+from feilun.page.svg import mark
 
 
 def before_after(story: Story, say: Words) -> Html:

@@ -5,11 +5,12 @@ from feilun.demo import Story
 from feilun.demo_report import proof_chart, sentences
 from feilun.demo_report.facts import proof as proven
 from feilun.demo_report.facts import spent
-from feilun.demo_report.markup import Html, el, join
-from feilun.demo_report.sections import figure, key, pair, section
-from feilun.demo_report.svg import mark
+from feilun.demo_report.sections import pair
 from feilun.demo_report.words import Words
 from feilun.house import Turn
+from feilun.page.document import figure, key, section
+from feilun.page.markup import Html, el, join
+from feilun.page.svg import mark
 from feilun.records import Certificate, Refusal
 
 

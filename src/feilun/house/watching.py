@@ -1,53 +1,33 @@
-"""The house's watch: which calls are audited, what audits say, and what follows."""
+"""The house's watch: what is new is held against the lines, and what follows."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from datetime import datetime
 
-from feilun import datasets, watch
-from feilun.errors import TaskError
 from feilun.house.log import Log
-from feilun.records import Audit, Call, Ended, Json
-from feilun.tasks import loss
+from feilun.ports import Progress
+from feilun.records import Alarm, Drift
 
 
 class Watching:
-    """Audits of the calls of a log, and the risk that they show."""
+    """Looks at what was served, and at what it says of the traffic."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(
+        self, log: Log, look: Callable[[str | None, Progress | None], list[Alarm]]
+    ) -> None:
         self._log = log
+        self._look = look
 
-    def to_audit(self, name: str | None = None) -> Iterator[Call]:
-        """The drawn calls that nobody has judged yet, the oldest first."""
-        judged = {audit.call for audit in self._log.store.read(Audit, name)}
-        calls = self._log.store.read(Call, name)
-        whole = (call for call in calls if call.ended is Ended.COMPLETE)
-        return (call for call in whole if watch.drawn(call) and call.id not in judged)
+    def look(self, name: str | None = None, progress: Progress | None = None) -> list[Alarm]:
+        """Hold what is new in the log against its lines, of one task or of all.
 
-    def audit(self, call: Call, output: Json) -> Audit:
-        """A person judges a drawn call: `output` is the right one.
-
-        Raises TaskError for a call that was not drawn: audits certify because chance alone
-        picks them.
+        Returns the alarms that this raised; the pointer is back at the teacher then. Where
+        nobody looks nothing is raised: a gateway looks every second.
         """
-        if not watch.drawn(call):
-            raise TaskError(
-                f"Task {call.task}: call {call.id} was not drawn for an audit. Correct or rate "
-                "it instead: what people pick themselves trains, and cannot certify."
-            )
-        about = self._log.about(call)
-        audit = watch.judged(call, output, "person", id=about["id"], at=about["at"])
-        self._log.keep(audit)
-        return audit
+        return self._look(name, progress)
 
-    def audited(self, name: str) -> list[tuple[Call, Audit]]:
-        """Calls with the audit that counts, in log order."""
-        audits: dict[str, list[Audit]] = {}
-        for audit in self._log.store.read(Audit, name):
-            audits.setdefault(audit.call, []).append(audit)
-        calls = (call for call in self._log.store.read(Call, name) if call.id in audits)
-        return [(call, datasets.deciding_audit(audits[call.id])) for call in calls]
-
-    def risk(self, name: str, by: str | None = None) -> watch.Risk | None:
-        """What audits say of the loss of what was served, by whom if `by` is given."""
-        task = self._log.task(name)
-        rows = [row for row in self.audited(name) if by is None or row[0].by == by]
-        return watch.risk(rows, lambda output, right: loss(task, output, right))
+    def drifted(self, name: str) -> datetime | None:
+        """When the traffic of a task last changed, by an early warning; None for never."""
+        last = None
+        for drift in self._log.store.read(Drift, name):
+            last = drift.at
+        return last

@@ -1,11 +1,23 @@
-"""The pointer: which variant answers a task. Only a certificate or a person moves it."""
+"""The pointer: which variant answers a task.
+
+A certificate or a person moves it to a student, an alarm or a person moves it back.
+"""
 
 from collections.abc import Iterable
 
 from feilun.errors import ReleaseError
-from feilun.records import Certificate, Instant, Release, Task
+from feilun.records import Alarm, Certificate, Instant, Release, Task, WhyAlarm, content_id
+from feilun.tasks import thresholds
 
-__all__ = ["by_certificate", "by_person", "pointer", "proves", "rollback"]
+__all__ = ["by_alarm", "by_certificate", "by_person", "may_return", "pointer", "proves", "rollback"]
+
+
+_SAYS = {
+    WhyAlarm.RISK: "audits show a loss above the red line",
+    WhyAlarm.SLOW: "more than one answer in twenty is slower than the red line allows",
+    WhyAlarm.COST: "an accepted result costs more than the red line allows",
+    WhyAlarm.NEVER: "an audit found an answer that must never be given",
+}
 
 
 def pointer(releases: Iterable[Release]) -> Release | None:
@@ -23,8 +35,11 @@ def proves(tested: Task, asked: Task) -> bool:
     """
     strict = tested.red_line.max_loss <= asked.red_line.max_loss
     sure = tested.red_line.confidence >= asked.red_line.confidence
+    # What holds in each slice holds for all calls together; the reverse is not so.
+    fine = asked.red_line.per in {None, tested.red_line.per}
     same = (tested.input_schema, tested.output_schema, tested.loss)
-    return strict and sure and same == (asked.input_schema, asked.output_schema, asked.loss)
+    whole = same == (asked.input_schema, asked.output_schema, asked.loss)
+    return strict and sure and fine and whole
 
 
 def by_certificate(
@@ -37,6 +52,7 @@ def by_certificate(
         at=at,
         variant=certificate.candidate,
         threshold=certificate.threshold,
+        slices=thresholds(certificate.slices),
         by="certificate",
         certificate=certificate.id,
         previous=previous.id if previous else None,
@@ -44,6 +60,31 @@ def by_certificate(
             f"loss at most {certificate.max_loss:.1%} at confidence {1 - certificate.delta:.2%} "
             f"on {certificate.coverage:.1%} of calls"
         ),
+    )
+
+
+def may_return(certificate: Certificate, alarms: Iterable[Alarm]) -> bool:
+    """Whether a certificate may release its candidate by itself.
+
+    A student that an alarm has called back needs a person who has understood why.
+    """
+    return all(alarm.variant != certificate.candidate for alarm in alarms)
+
+
+def by_alarm(alarm: Alarm, previous: Release, *, at: Instant) -> Release:
+    """An alarm moves the pointer back to the teacher.
+
+    Its id follows from the alarm: two processes that see the same evidence make one move.
+    """
+    return Release(
+        id=content_id([alarm.id]),
+        task=alarm.task,
+        at=at,
+        variant=None,
+        by="alarm",
+        previous=previous.id,
+        alarm=alarm.id,
+        reason=_SAYS[alarm.why],
     )
 
 

@@ -15,13 +15,14 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from feilun.errors import InputError, TaskError
-from feilun.records import Json, RedLine, Shot, Task, content_id
+from feilun.records import Json, RedLine, Shot, Slicing, Task, content_id
+from feilun.tasks.output import is_closed
 from feilun.tasks.schema import compile_schema
 from feilun.tasks.typed import In, Out, TypedTask
 
@@ -59,6 +60,14 @@ def declare(
         ) from error
     compile_schema(name, "input", declared.input_schema)
     compile_schema(name, "output", declared.output_schema)
+    if red_line.per is Slicing.LABEL and not is_closed(declared):
+        raise TaskError(
+            f"Task {name}: red_line.per = 'label' needs labels to cut by. Give the output a closed "
+            "set of them, or cut by 'language' or 'tenant'."
+        )
+    for rule in red_line.never:
+        compile_schema(name, f"never {rule.name!r}", rule.answer)
+        compile_schema(name, f"never {rule.name!r}", rule.right or {})
     return declared
 
 
@@ -66,10 +75,13 @@ def task(
     *,
     max_loss: float,
     confidence: float = 0.95,
+    per: Literal["label", "language", "tenant"] | None = None,
     name: str | None = None,
     shots: Mapping[str, Json] | None = None,
 ) -> Callable[[Callable[[In], Out]], TypedTask[In, Out]]:
     """Turn a typed function into a Task. The body is never run.
+
+    `per` holds the red line in each slice of the calls, and not on all of them together.
 
     Raises TaskError when the function has no docstring, not exactly one parameter,
     or a type that has no JSON schema.
@@ -90,7 +102,7 @@ def task(
             inspect.getdoc(function) or "",
             _schema(title, hints[parameters[0]]),
             _schema(title, hints["return"]),
-            _red_line(title, {"max_loss": max_loss, "confidence": confidence}),
+            _red_line(title, {"max_loss": max_loss, "confidence": confidence, "per": per}),
             [Shot(input=given, output=right) for given, right in (shots or {}).items()],
         )
         return TypedTask[In, Out].of(declared, hints["return"])

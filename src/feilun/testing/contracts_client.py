@@ -109,6 +109,18 @@ class ClientContract:
         assert (stored.input, stored.output, stored.parent) == ("green tea", "drinks", root.call)
         assert root.call != part.call
 
+    @pytest.mark.parametrize("tenant", ["acme", "上海店", None])
+    def test_a_call_names_whom_it_serves(self, client: Client, tenant: str | None) -> None:
+        """In any script."""
+        answer = client.task(KIOSK)("green tea", tenant=tenant)
+        assert client.call(answer.call).tenant == tenant
+
+    @pytest.mark.parametrize("tenant", ["", "a" * 201, "a\nb", "\x00"])
+    def test_a_tenant_that_is_no_name_is_refused(self, client: Client, tenant: str) -> None:
+        """Before a model is asked."""
+        with pytest.raises(TaskError, match="200 printable characters"):
+            client.task(KIOSK)("green tea", tenant=tenant)
+
     @pytest.mark.parametrize("returns", [str, TypeAdapter(Shelf)], ids=["a type", "an adapter"])
     def test_a_task_by_name_answers_in_the_type_that_is_asked_for(
         self, client: Client, returns: Any
@@ -179,16 +191,20 @@ class ClientContract:
         assert client.outcome(call, 3).value == 3
 
     def test_drawn_calls_wait_for_an_audit_until_they_are_judged(self, client: Client) -> None:
-        """The oldest first."""
+        """In the order of their lots, which is the same whoever asks, and however often."""
         ask = client.task(KIOSK)
-        first, second = ask("green tea"), ask("cola")
+        said = {one.call: one for one in (ask("green tea"), ask("cola"))}
         due = client.audits(KIOSK.task)
-        assert [one.call for one in due] == [first.call, second.call]
-        assert (due[0].input, due[0].output, due[0].rate) == ("green tea", "drinks", 1.0)
-        assert [one.call for one in client.audits(limit=1)] == [first.call]
+        assert {one.call for one in due} == set(said)
+        assert due == client.audits()
+        first, second = due
+        told = said[first.call]
+        assert (first.output, first.rate) == (told.output, 1.0)
+        assert first.input in ("green tea", "cola")
+        assert client.audits(limit=1) == [first]
         judged = client.audit(first.call, "fruit")
         assert (judged.call, judged.output, judged.by) == (first.call, "fruit", "person")
-        assert [one.call for one in client.audits()] == [second.call]
+        assert client.audits() == [second]
 
     def test_a_task_that_nobody_declared_is_not_found(self, client: Client) -> None:
         """Whatever its name looks like."""

@@ -55,6 +55,10 @@ class FakeEngine:
         """From now on do not answer."""
         self._failure = reason
 
+    def learn(self, answers: Mapping[Json, Json]) -> None:
+        """From now on answer from this dictionary."""
+        self._answers = answers
+
     def recover(self) -> None:
         """From now on answer again."""
         self._failure = None

@@ -49,7 +49,7 @@ class FakeTrainer:
             )
         held_out = [self._held_out(e) for e in examples] if self._held_out else []
         artefact = _pack(self._name, [labels[0], self._unseen], table)
-        return Trained(artefact, {"rows": len(table)}, examples, held_out)
+        return Trained(artefact, {"rows": len(table)}, examples, held_out, len(held_out))
 
     def load(self, artefact: bytes) -> "FakeStudent":
         """Raises Unreadable for bytes that this trainer did not write."""

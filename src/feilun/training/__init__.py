@@ -9,7 +9,7 @@ from feilun.records import Candidate, Dataset, Example, Expected, Instant, Task,
 from feilun.tasks import loss
 from feilun.training.fair import fair
 
-__all__ = ["expect", "train"]
+__all__ = ["at_coverages", "expect", "fair", "held_out", "train"]
 
 _POINTS = 10  # coverages at which a candidate says what it expects
 
@@ -46,12 +46,25 @@ def train(
 
 def expect(task: Task, trained: Trained) -> tuple[Expected, ...]:
     """Loss against coverage, from held-out answers; empty where the trainer has none."""
+    return at_coverages(held_out(task, trained))
+
+
+def held_out(task: Task, trained: Trained) -> list[tuple[float, float]]:
+    """Confidence and loss of those held-out answers that are a fair sample of the traffic."""
     if not trained.held_out:
-        return ()
+        return []
     pairs = zip(trained.examples, trained.held_out, strict=True)
-    rows = list(compress(pairs, fair(trained.examples)))
-    surest = sorted(rows, key=lambda row: -row[1].confidence)
-    losses = [loss(task, said.output, example.output) for example, said in surest]
+    return [
+        (said.confidence, loss(task, said.output, example.output))
+        for example, said in compress(pairs, fair(trained.examples))
+    ]
+
+
+def at_coverages(answers: Sequence[tuple[float, float]]) -> tuple[Expected, ...]:
+    """The mean loss of the surest answers, at ten coverages."""
+    if not answers:
+        return ()
+    losses = [lost for _, lost in sorted(answers, key=lambda answer: -answer[0])]
     points = []
     for share in range(1, _POINTS + 1):
         taken = losses[: max(1, len(losses) * share // _POINTS)]

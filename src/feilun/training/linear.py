@@ -77,7 +77,13 @@ class LinearTrainer:
         }
         header = {"labels": seen, "sharpness": fitted.sharpness, "trainer": self.name}
         held_out = _predictions(fitted.held_out, fitted.sharpness, seen)
-        return Trained(pack(_FORMAT, header, arrays), params, examples[-len(held_out) :], held_out)
+        return Trained(
+            pack(_FORMAT, header, arrays),
+            params,
+            examples[-len(held_out) :],
+            held_out,
+            svm.learnt(len(held_out)),
+        )
 
     def load(self, artefact: bytes) -> "LinearStudent":
         """Raises Unreadable for bytes that this trainer did not write."""

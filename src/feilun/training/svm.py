@@ -58,6 +58,11 @@ def fit(rows: sp.csr_matrix, labels: Labels, doubted: Bools, scored: Bools) -> F
     return Fit(weights, held_out, trust, sharpness, log_loss)
 
 
+def learnt(held_out: int) -> int:
+    """How many examples each machine had seen that gave so many held-out scores."""
+    return held_out - -(-held_out // min(_FOLDS, held_out))
+
+
 def confidences(scores: Floats, sharpness: float) -> Floats:
     """Probabilities of labels, same shape as `scores` (n, labels)."""
     # log_softmax of scipy says the same, and takes three times as long for one row.

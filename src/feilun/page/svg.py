@@ -7,7 +7,7 @@ A chart is drawn twice, wide and narrow: scaled text would be too small to read 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from feilun.demo_report.markup import Html, el, join
+from feilun.page.markup import Html, el, join
 
 
 @dataclass(frozen=True)
