@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from feilun import cli
 from feilun.cli import options
 from feilun.gateway.config import (
+    AuditsConfig,
     CaptureConfig,
     Config,
     EmbeddedConfig,
@@ -107,6 +108,7 @@ def test_reference_names_every_key_of_feilun_toml() -> None:
         'tasks."NAME"': TaskConfig,
         "embedded": EmbeddedConfig,
         "capture": CaptureConfig,
+        "audits": AuditsConfig,
         "limits": LimitsConfig,
     }
     keys = {f"`[{name}]`": set(part.model_fields) for name, part in tables.items()}

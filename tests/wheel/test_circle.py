@@ -104,6 +104,7 @@ def test_only_the_house_and_what_stands_on_it_imports_several_stages() -> None:
         "demo",
         "demo_report",
         "appraise",
+        "capital",
         "gateway",
         "client",
         "cli",
