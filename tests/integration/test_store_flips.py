@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from kiosk_log import said as said_of
 from sqlalchemy import text
 
 from feilun import cli
@@ -84,14 +85,13 @@ def test_a_flipped_bit_anywhere_in_the_file_is_found_or_changes_nothing_that_is_
 
 
 def test_the_command_prints_a_head_and_misses_the_rows_after_it_when_they_are_cut_off(
-    whole: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     folder = tmp_path / "books"
-    folder.mkdir()
-    shutil.copy(whole, folder)
+    with closing(open_store(folder)) as store:
+        store.append(*[said_of(f"{n:03}", "rejected", n) for n in range(RECORDS)])
 
     def verify(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["feilun", "verify", "--store", str(folder), *words])

@@ -15,7 +15,7 @@ from feilun.models.sse import Spoken
 from feilun.records import RAW, Json, Key
 
 
-@dataclass
+@dataclass(slots=True)
 class Asking:
     """A request and its key; then the task that it matches, and what is set aside for it."""
 

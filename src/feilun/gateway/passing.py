@@ -33,6 +33,8 @@ _QUICK = 1 << 18  # bytes: a longer answer is read in a thread
 class Passing:
     """An engine's answer on its way to the client, and into the store."""
 
+    __slots__ = ("_asking", "_first", "_kept", "_pieces", "_reached", "_size", "_watch")
+
     def __init__(self, asking: Asking, reached: Asked, watch: Watch) -> None:
         self._asking = asking
         self._reached = reached
