@@ -16,6 +16,7 @@ from feilun.cli.ledger import ledger_app
 from feilun.cli.models import models_app
 from feilun.cli.options import STORE, UNUSABLE
 from feilun.cli.plan import plan_app
+from feilun.cli.runway import runway_app
 from feilun.cli.tasks import tasks_app
 from feilun.cli.trial import trial_app
 from feilun.cli.up import up_app
@@ -36,6 +37,7 @@ app.add_typer(up_app)
 app.add_typer(wheel)
 app.add_typer(watch_app)
 app.add_typer(plan_app)
+app.add_typer(runway_app)
 app.add_typer(trial_app)
 app.add_typer(tasks_app)
 app.add_typer(audits_app)

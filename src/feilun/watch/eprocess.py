@@ -16,10 +16,10 @@ Three things make it quick, and none was chosen on the data that we report:
   best geometric mean of detection times over simulated lines of 2 % to 20 % and students
   1.5 to 5 times above them.
 - Nobody knows when it breaks, and a bet on a student that was healthy for long has lost
-  its stake. So part of the capital waits, and is staked little by little: `_AT_ONCE` at the
-  first observation, the rest in shares of 1/(t (t + 1)). A sum of test martingales that
-  start at fixed times with fixed shares is one too (Shin, Ramdas and Rinaldo 2024,
-  "E-detectors").
+  its stake. So part of the capital waits, and is staked little by little: 65 % at the first
+  observation, and after t of them 1 / (2 sqrt(1 + t)) still waits. A sum of test
+  martingales that start at fixed times with fixed shares is one too (Shin, Ramdas and
+  Rinaldo 2024, "E-detectors").
 - What is won beyond 1/a is of no use. So no bet is larger than what would just reach it
   (Fischer and Ramdas 2024, "Improving the sequential probability ratio test by avoiding
   overshoot"). It saves a tenth of the audits or more.
