@@ -18,6 +18,7 @@ from feilun.ledger.statement import (
     balances,
     by_model,
 )
+from feilun.ledger.took import is_free
 from feilun.ledger.trace import Part, Trace
 from feilun.ledger.variance import Step, Why
 
@@ -52,6 +53,7 @@ __all__ = [
     "cost_of",
     "economics",
     "ended",
+    "is_free",
     "payback",
     "postings",
     "read_bill",

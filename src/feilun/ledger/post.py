@@ -11,7 +11,16 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from feilun.ledger.cost import owner
-from feilun.ledger.took import STUDENT, Took, asked_students, of_audit, of_calls, of_students, took
+from feilun.ledger.took import (
+    STUDENT,
+    Took,
+    asked_students,
+    is_free,
+    of_audit,
+    of_calls,
+    of_students,
+    took,
+)
 from feilun.ports import Book
 from feilun.records import (
     RAW,
@@ -49,7 +58,7 @@ def postings(records: Iterable[Record], book: Book) -> Iterator[Posting]:
                         yield _post([record], line, "teacher", book)
                 if asked_students(record):
                     tried.append(record)
-            case Audit():
+            case Audit() if not is_free(record):
                 for line in _of_audit(record, book):
                     yield _post([record], line, "audit", book)
             case Feedback():

@@ -46,6 +46,11 @@ def of_audit(audit: Audit) -> Took:
     )
 
 
+def is_free(audit: Audit) -> bool:
+    """Whether nobody was asked for an audit: the teacher's answer was its own, and at hand."""
+    return audit.variant is not None and audit.tokens_in == audit.tokens_out == 0
+
+
 def of_calls(used: Took, whose: str, *, cached: bool) -> Iterator[tuple[str, Decimal]]:
     """Items of `whose` and quantities. `cached` says whether cached tokens are one of them."""
     if not used.counted:

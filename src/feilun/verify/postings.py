@@ -7,7 +7,7 @@ from feilun import ledger
 from feilun.errors import StoreError
 from feilun.house import House
 from feilun.ports import Progress
-from feilun.records import Audit, Bill, Candidate, Feedback, Posting, Price
+from feilun.records import Audit, Bill, Candidate, Feedback, Posting, Price, Record
 from feilun.verify.check import Check
 
 # Parts of postings between two signs of life: about a second's work.
@@ -45,13 +45,22 @@ def postings(house: House, progress: Progress | None = None) -> Iterator[Check]:
 
 
 def _unposted(house: House, posted: set[str], row: int) -> Iterator[Check]:
-    """Records that always cost something, of which the journal says nothing."""
+    """Records that cost something, of which the journal says nothing."""
     for kind in (Audit, Feedback, Candidate):
         for record in house.store.read(kind, until=row):
-            costs = not isinstance(record, Feedback) or record.said == "correction"
-            if costs and record.id not in posted:
+            if _costs(record) and record.id not in posted:
                 problem = f"{record.kind} {record.id} has no posting"
                 yield Check("posting", record.id, record.task, problem)
+
+
+def _costs(record: Record) -> bool:
+    match record:
+        case Audit():
+            return not ledger.is_free(record)
+        case Feedback():
+            return record.said == "correction"
+        case _:
+            return True
 
 
 def _closings(house: House, row: int) -> Iterator[Check]:
