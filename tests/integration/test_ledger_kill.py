@@ -1,5 +1,6 @@
 """The books balance whoever writes them at once, and whenever a writer is killed."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -64,7 +65,8 @@ house.close()
 
 def a_writer(folder: Path, name: str, most: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", WRITER, str(folder), name, str(most)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}  # the child finds what this test finds
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | path)
 
 
 @contextmanager
