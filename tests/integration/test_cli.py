@@ -292,7 +292,10 @@ def test_the_program_starts_without_what_only_some_commands_need() -> None:
     code = """
 import sys
 import feilun.cli
-heavy = ["feilun.demo", "feilun.demo_report", "feilun.appraise", "drain3", "onnxruntime", "torch"]
+heavy = [
+    "feilun.demo", "feilun.demo_report", "feilun.appraise", "feilun.capital", "drain3",
+    "onnxruntime", "torch",
+]
 print([name for name in heavy if name in sys.modules])
 """
     run = [sys.executable, "-c", code]
