@@ -58,6 +58,29 @@ def test_every_verdict_of_the_demo_is_derived_again(place: Path) -> None:
 
 
 @pytest.mark.usefixtures("story")
+def test_a_runway_takes_the_economics_of_a_task_from_the_ledger(place: Path) -> None:
+    plan = """
+currency = "CNY"
+cash = { amount = 5000, on = 2026-05-01, why = "a test" }
+[[income]]
+name = "Bookkeeping"
+task = "expense.category"
+why = "the demo"
+[[spending]]
+name = "Rent"
+amount = 400
+why = "a test"
+"""
+    (place / "plan.toml").write_text(plan, encoding="utf-8")
+    done = feilun("runway", "plan.toml", "--store", "books", "--json", folder=place)
+    assert done.returncode == 0, done.stderr
+    (unit,) = json.loads(done.stdout)["tasks"]
+    assert unit["task"] == "expense.category"
+    assert 70 < unit["calls_per_day"] < 90  # 4,808 calls in sixty days
+    assert unit["margin_per_call"] < 0  # nothing is sold, and audits cost
+
+
+@pytest.mark.usefixtures("story")
 def test_a_person_rolls_back_and_releases_again(place: Path) -> None:
     status = json.loads(feilun("status", "--store", "books", "--json", folder=place).stdout)
     certificate = status["tasks"][0]["certificate"]

@@ -37,8 +37,8 @@ class Unit:
     payback_on: date | None = None
 
 
-def measure(house: House, tasks: Sequence[str], currency: str, today: date) -> dict[str, Unit]:
-    """What the last weeks of the store say of tasks. Raises InputError where they say nothing."""
+def measure(house: House, tasks: Sequence[str], currency: str, until: date) -> dict[str, Unit]:
+    """What the weeks before a day say of tasks, in the store. Raises InputError where they say nothing."""
     if house.book.currency != currency:
         raise InputError(
             f"The book of prices is in {house.book.currency} and the file in {currency}. "
@@ -46,7 +46,7 @@ def measure(house: House, tasks: Sequence[str], currency: str, today: date) -> d
         )
     for task in tasks:
         house.task(task)
-    weeks = _Weeks(today - timedelta(days=DAYS), today - timedelta(days=1))
+    weeks = _Weeks(until - timedelta(days=DAYS), until - timedelta(days=1))
     weeks.read(house)
     return {task: _unit(house, task, weeks) for task in tasks}
 

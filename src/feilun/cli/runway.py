@@ -43,7 +43,8 @@ def runway(
     """Draw the futures of a plan: months of runway, what moves them, bets and a budget.
 
     The file declares what is assumed, and `why`. Tasks that it names are measured in the
-    ledger of --store: margin by call and calls by day of the last four weeks.
+    ledger of --store: margin by call and calls by day of the four
+    weeks before the day of the cash.
     """
     from feilun.capital import EXAMPLE, outlook, read, render, to_json, write_page
 
@@ -76,4 +77,5 @@ def _measured(
 
     tasks = [income.task for income in company.income if income.task]
     with the_house(store, blobs, prices) as house:
-        return measure(house, tasks, company.currency, house.clock.now().date())
+        until = min(company.cash.on, house.clock.now().date())  # the same file, the same weeks
+        return measure(house, tasks, company.currency, until)
