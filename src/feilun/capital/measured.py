@@ -38,7 +38,7 @@ class Unit:
 
 
 def measure(house: House, tasks: Sequence[str], currency: str, until: date) -> dict[str, Unit]:
-    """What the weeks before a day say of tasks, in the store. Raises InputError where they say nothing."""
+    """What a store says of tasks in the weeks before a day. InputError: it says nothing."""
     if house.book.currency != currency:
         raise InputError(
             f"The book of prices is in {house.book.currency} and the file in {currency}. "
