@@ -23,6 +23,8 @@ async def keep_looking(parts: Parts) -> None:
             await asyncio.to_thread(look, parts)
         except FeilunError as error:
             log.warning("The watch could not look: %s", error)
+        except Exception:  # a watch that ends in silence is worse than one that complains
+            log.exception("The watch could not look")
         await asyncio.sleep(_EVERY_SECONDS)
 
 
