@@ -182,15 +182,14 @@ def test_whatever_call_fails_all_that_was_told_to_be_durable_was_synced_and_noth
 def test_a_store_that_a_failing_disk_did_not_let_be_made_can_be_made_afterwards(
     tmp_path: Path,
 ) -> None:
-    rounds = 12
-    rule = f"inject=fdatasync:error=EIO:when={rounds}"
+    rule = f"inject=fdatasync:error=EIO:when={ROUNDS}"
     traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", rule]
-    done = run(*traced, sys.executable, "-c", OPENERS, str(rounds), str(tmp_path))
+    done = run(*traced, sys.executable, "-c", OPENERS, str(ROUNDS), str(tmp_path))
     if NOT_HERE in done.stderr:
         pytest.skip("strace may not trace here")
     assert done.returncode == 0, done.stderr
     assert set(done.stdout.split()) == {"0", "7"}
-    for n in range(1, rounds + 1):
+    for n in range(1, ROUNDS + 1):
         with closing(open_store(tmp_path / str(n))) as store:
             store.append(a_call("1"))
             assert list(store.check()) == []
